@@ -1,0 +1,116 @@
+"""How memories look: on a terminal, in a pipe, as JSON."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from memcli.models import Hit, Memory, Source
+from memcli.when import to_text
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Results go to stdout, notices to stderr; no wrapping or colour in a pipe."""
+    stream = sys.stderr if stderr else sys.stdout
+    wide = None if stream.isatty() else 10_000
+    return Console(stderr=stderr, width=wide, highlight=False, soft_wrap=not stream.isatty())
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout, in the characters it was written in."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def source_json(source: Source) -> dict[str, Any]:
+    return {
+        "thread_id": source.thread_id,
+        "message_id": source.message_id,
+        "quote": source.quote,
+        "said_at": to_text(source.said_at),
+        "role": source.role,
+        "author": source.author,
+    }
+
+
+def memory_json(memory: Memory) -> dict[str, Any]:
+    """The export line of the design's contract."""
+    return {
+        "id": memory.id,
+        "namespace": memory.namespace,
+        "kind": memory.kind.value,
+        "text": memory.text,
+        "created_at": to_text(memory.created_at),
+        "updated_at": to_text(memory.updated_at),
+        "valid_from": to_text(memory.valid_from),
+        "valid_to": to_text(memory.valid_to) if memory.valid_to else None,
+        "happens_on": memory.happens_on.isoformat() if memory.happens_on else None,
+        "superseded_by": memory.superseded_by,
+        "confidence": memory.confidence,
+        "strength": memory.strength,
+        "sources": [source_json(source) for source in memory.sources],
+    }
+
+
+def hit_json(hit: Hit) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "id": hit.id,
+        "scope": hit.scope,
+        "score": round(hit.score, 4),
+        "text": hit.text,
+    }
+    if hit.memory is not None:
+        found |= memory_json(hit.memory) | {"id": hit.id}
+    else:
+        found["sources"] = [source_json(source) for source in hit.sources]
+    return found
+
+
+def day(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """`1 thread`, `2 threads`, `1,204 memories`."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def said_by(source: Source) -> str:
+    return source.author or ("the user" if source.role == "user" else "the assistant")
+
+
+def origin_line(source: Source) -> str:
+    return f"{day(source.said_at)}, {said_by(source)} in {source.thread_id}"
+
+
+def marked_text(text: str, spans: Iterable[tuple[int, int]], style: str) -> Text:
+    found = Text(text)
+    for start, end in spans:
+        found.stylize(style, start, end)
+    return found
+
+
+def snippet(text: str, spans: Sequence[tuple[int, int]], width: int = 240) -> str:
+    """The part of a long text around the first marked word, on one line."""
+    flat = " ".join(text.split())
+    if len(flat) <= width:
+        return flat
+    first = " ".join(text[: spans[0][0]].split()) if spans else ""
+    start = max(0, len(first) - width // 3)
+    if start:
+        start = flat.find(" ", start) + 1
+    cut = flat[start : start + width].rsplit(" ", 1)[0]
+    return ("… " if start else "") + cut + " …"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """`just now`, `5m ago`, `3d ago`."""
+    from memcli.when import format_duration
+
+    passed = now - moment
+    if passed < timedelta(seconds=10):
+        return "just now"
+    return f"{format_duration(passed)} ago"

@@ -1,0 +1,100 @@
+"""`memcli search QUERY`: find what was said, or what was made of it."""
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from memcli.cli import options
+from memcli.cli.render import (
+    console,
+    hit_json,
+    marked_text,
+    origin_line,
+    print_json,
+    snippet,
+)
+from memcli.library import Memories
+from memcli.models import Hit
+from memcli.store.search import marked
+from memcli.when import parse_day
+
+
+class In(StrEnum):
+    """Where to search."""
+
+    MEMORIES = "memories"
+    MESSAGES = "messages"
+    ALL = "all"
+
+
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for; any text.")],
+    db: options.Db = None,
+    in_: Annotated[
+        In, typer.Option("--in", help="Search memories, what was said, or both.")
+    ] = In.MEMORIES,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-l", min=1, help="How many hits.")
+    ] = None,
+    namespace: options.Namespace = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only since this day.")
+    ] = None,
+    before: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only before this day.")
+    ] = None,
+    superseded: Annotated[
+        bool, typer.Option("--superseded", help="Also what no longer holds.")
+    ] = False,
+    json_: options.Json = False,
+) -> None:
+    """Search by words and by meaning at once, best hits first.
+
+    Nothing in a query has a special meaning: quotes, * and AND are text.
+    """
+    values = options.settings(db=db, limit=limit)
+    with Memories(options.database_path(values)) as store:
+        hits = store.search(
+            query,
+            scope=in_.value,
+            limit=values["limit"],
+            namespace=namespace,
+            after=parse_day(after) if after else None,
+            before=parse_day(before) if before else None,
+            superseded=superseded,
+        )
+    hits = [hit for hit in hits if hit.relevant]
+    if json_:
+        print_json([hit_json(hit) for hit in hits])
+        return
+    if not hits:
+        where = "" if in_ is not In.MEMORIES else "; --in messages searches what was said"
+        print(f"nothing found{where}", file=sys.stderr)
+        return
+    out = console()
+    for hit in hits:
+        _print_hit(out, hit, query)
+
+
+def _print_hit(out: object, hit: Hit, query: str) -> None:
+    from rich.console import Console
+
+    assert isinstance(out, Console)
+    shown = hit.text if hit.memory else snippet(hit.text, marked(hit.text, query))
+    line = Text.assemble((f"{hit.id:>4}", "cyan"), "  ", (f"{hit.score:.2f}", "dim"), "  ")
+    line.append_text(marked_text(shown, marked(shown, query), "bold yellow"))
+    if hit.memory is not None and hit.memory.valid_to is not None:
+        line.append(f" (until {hit.memory.valid_to:%Y-%m-%d})", "dim")
+    out.print(line)
+    source = hit.sources[-1] if hit.sources else None
+    if source is None:
+        return
+    detail = origin_line(source)
+    if hit.memory is not None:
+        detail = f"{hit.memory.kind}, {detail}, {hit.memory.namespace}"
+        if hit.memory.strength > 1:
+            detail += f", said {hit.memory.strength} times"
+    out.print(Text(" " * 12 + detail, "dim"))

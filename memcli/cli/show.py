@@ -1,0 +1,160 @@
+"""`memcli show [ID]`: all memories, some, or one with all that is known of it."""
+
+from itertools import groupby
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from memcli.cli import options
+from memcli.cli.render import (
+    console,
+    day,
+    memory_json,
+    origin_line,
+    plural,
+    print_json,
+)
+from memcli.errors import UsageError
+from memcli.models import HistoryEntry, Memory, Message
+from memcli.store import memories, threads
+from memcli.when import to_text
+
+
+def show(
+    id: Annotated[
+        str | None,
+        typer.Argument(help="A memory's number, or msg-… from a search in messages."),
+    ] = None,
+    db: options.Db = None,
+    namespace: options.Namespace = None,
+    thread: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only what this thread gave.")
+    ] = None,
+    superseded: Annotated[
+        bool, typer.Option("--superseded", help="Also what no longer holds.")
+    ] = False,
+    json_: options.Json = False,
+) -> None:
+    """Show memories; with an ID, one with its sources, quotes and history."""
+    values = options.settings(db=db)
+    with options.opened(options.database_path(values)) as store:
+        if id is not None and id.startswith("msg-"):
+            _show_message(store, id, json_)
+        elif id is not None:
+            _show_one(store, id, json_)
+        else:
+            found = memories.select(
+                store, namespace=namespace, thread_id=thread, superseded=superseded
+            )
+            _show_many(found, json_)
+
+
+def _show_many(found: list[Memory], as_json: bool) -> None:
+    if as_json:
+        print_json([memory_json(memory) for memory in found])
+        return
+    out = console()
+    if not found:
+        out.print("no memories")
+        return
+    for namespace, group in groupby(found, key=lambda memory: memory.namespace):
+        listed = list(group)
+        out.print(Text(f"{namespace}  ({plural(len(listed), 'memory', 'memories')})", "bold"))
+        for memory in listed:
+            line = Text.assemble(
+                (f"{memory.id:>4}", "cyan"), f"  {memory.kind:<11}  ",
+                (day(memory.valid_from), "dim"), f"  {memory.text}",
+            )  # fmt: skip
+            if memory.valid_to is not None:
+                line.append(f" (until {day(memory.valid_to)})", "dim")
+            if memory.strength > 1:
+                line.append(f" (said {memory.strength} times)", "dim")
+            out.print(line)
+
+
+def _show_one(store: Any, id: str, as_json: bool) -> None:
+    number = int(id) if id.isdecimal() and len(id) < 19 else -1
+    memory = memories.get_many(store, [number]).get(number)
+    if memory is None:
+        raise UsageError(f"no memory {id}; `memcli show` lists them")
+    history = memories.history(store, number)
+    if as_json:
+        print_json(memory_json(memory) | {"history": [_entry_json(e) for e in history]})
+        return
+    out = console()
+    out.print(Text.assemble((str(memory.id), "cyan"), "  ", (memory.text, "bold")))
+    held = f"since {day(memory.valid_from)}"
+    if memory.valid_to is not None:
+        held = f"from {day(memory.valid_from)} until {day(memory.valid_to)}"
+    if memory.superseded_by is not None:
+        held += f", then {memory.superseded_by}"
+    facts = [
+        ("kind", memory.kind.value),
+        ("namespace", memory.namespace),
+        ("holds", held),
+        ("confidence", f"{memory.confidence:.2f}"),
+    ]
+    if memory.happens_on:
+        facts.insert(3, ("day", memory.happens_on.isoformat()))
+    for name, value in facts:
+        out.print(Text.assemble((f"    {name:<11} ", "dim"), value))
+    out.print(Text("    said", "dim"))
+    for source in memory.sources:
+        out.print(Text.assemble("      “", source.quote, "”"))
+        out.print(Text(f"        {origin_line(source)}, message {source.message_id}", "dim"))
+    out.print(Text("    history", "dim"))
+    for entry in history:
+        out.print(f"      run {entry.run_id}, {day(entry.at)}: {entry.op}, {entry.reason}",
+                  markup=False)  # fmt: skip
+
+
+def _show_message(store: Any, id: str, as_json: bool) -> None:
+    """A message, with the turns around it."""
+    number = id.removeprefix("msg-")
+    row = store.execute(
+        "SELECT thread_id FROM messages WHERE id = ?",
+        (int(number) if number.isdecimal() and len(number) < 19 else -1,),
+    ).fetchone()
+    if row is None:
+        raise UsageError(f"no message {id}; `memcli search --in messages` finds them")
+    turns = list(threads.messages(store, row["thread_id"]))
+    at = next(i for i, (row_id, _, _) in enumerate(turns) if row_id == int(number))
+    around = turns[max(0, at - 2) : at + 3]
+    if as_json:
+        print_json([_message_json(row_id, message) for row_id, message, _ in around])
+        return
+    out = console()
+    out.print(Text(f"thread {row['thread_id']}", "dim"))
+    for row_id, message, _ in around:
+        who = message.name or message.role
+        style = "bold" if row_id == int(number) else ""
+        out.print(Text.assemble(
+            (f"msg-{row_id}", "cyan"), (f"  {day(message.sent_at)}  {who}", "dim")
+        ))  # fmt: skip
+        out.print(Text(message.text, style))
+
+
+def _entry_json(entry: HistoryEntry) -> dict[str, Any]:
+    return {
+        "run": entry.run_id,
+        "operation": entry.op.value,
+        "reason": entry.reason,
+        "at": to_text(entry.at),
+        "before": entry.before,
+        "after": entry.after,
+    }
+
+
+def _message_json(row_id: int, message: Message) -> dict[str, Any]:
+    return {
+        "id": f"msg-{row_id}",
+        "thread_id": message.thread_id,
+        "message_id": message.id,
+        "role": message.role,
+        "name": message.name,
+        "sent_at": to_text(message.sent_at),
+        "text": message.text,
+    }
+
+

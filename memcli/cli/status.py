@@ -1,0 +1,80 @@
+"""`memcli status`: what is due, what waits, what failed, what there is."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.text import Text
+
+from memcli.cli import options
+from memcli.cli.render import ago, console, plural, print_json
+from memcli.reflection.due import split_by_quiet
+from memcli.store import files, runs, search, threads, vectors
+from memcli.when import format_duration, from_text, parse_duration, to_text
+
+_LISTED = 5
+
+
+def status(db: options.Db = None, json_: options.Json = False) -> None:
+    """Show threads due, waiting and failed, the last runs, and sizes."""
+    values = options.settings(db=db)
+    path = options.database_path(values)
+    now = datetime.now(UTC)
+    with options.opened(path) as store:
+        new = [thread for thread, _ in threads.unreflected(store)]
+        due, waiting = split_by_quiet(new, parse_duration(values["quiet-period"]), now)
+        found: dict[str, Any] = {
+            "db": str(path),
+            "bytes": path.stat().st_size,
+            "files": files.count(store),
+            **search.counts(store),
+            "embedding_model": vectors.model(store),
+            "due": [thread.id for thread in due],
+            "waiting": [
+                {"thread_id": w.thread.id, "due_at": to_text(w.due_at)} for w in waiting
+            ],
+            "failed": [
+                {"thread_id": id, "error": error} for id, error in threads.failed(store)
+            ],
+            "runs": runs.last(store, _LISTED),
+        }
+    if json_:
+        print_json(found)
+        return
+    _print(found, now)
+
+
+def _print(found: dict[str, Any], now: datetime) -> None:
+    out = console()
+    out.print(Text.assemble((found["db"], "bold"), f"  ({_size(found['bytes'])})"))
+    held = plural(found["memories"], "memory", "memories")
+    if found["superseded"]:
+        held += f" and {found['superseded']:,} superseded"
+    out.print(f"  {held}, from {plural(found['messages'], 'message')} in "
+              f"{plural(found['threads'], 'thread')} of {plural(found['files'], 'file')}")  # fmt: skip
+    out.print(f"  due      {plural(len(found['due']), 'thread')}")
+    out.print(f"  waiting  {plural(len(found['waiting']), 'thread')}")
+    for waiting in found["waiting"][:_LISTED]:
+        left = format_duration(from_text(waiting["due_at"]) - now)
+        out.print(Text(f"             {waiting['thread_id']}, due in {left}", "dim"))
+    out.print(f"  failed   {plural(len(found['failed']), 'thread')}")
+    for failed in found["failed"][:_LISTED]:
+        out.print(Text(f"             {failed['thread_id']}: {failed['error']}", "red"))
+    if found["runs"]:
+        out.print("  runs")
+    for run in found["runs"]:
+        when = ago(from_text(run["started_at"]), now)
+        out.print(Text(
+            f"    {run['id']:>3}  {when:<9} {run['outcome']:<12} {run['extractor']:<8} "
+            f"{plural(run['threads_reflected'] or 0, 'thread')}, "
+            f"{run['inserted'] or 0} added, {run['strengthened'] or 0} strengthened, "
+            f"{run['superseded'] or 0} superseded"
+        ))  # fmt: skip
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit in ("B", "kB") else f"{size:.1f} {unit}"

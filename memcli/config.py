@@ -1,0 +1,132 @@
+"""Settings, in one place: flag, environment, `memcli.toml`, default.
+
+The first that speaks wins. `memcli.toml` is looked for in the current folder,
+then in the user's config folder; keys are the settings' names.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from memcli.errors import UsageError
+
+FILE_NAME = "memcli.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that can be configured. `type` is what a value must be."""
+
+    name: str
+    type: type
+    default: Any
+    help: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable: `quiet-period` → `MEMCLI_QUIET_PERIOD`."""
+        return "MEMCLI_" + self.name.upper().replace("-", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What is in force for a setting, and where that was said."""
+
+    setting: Setting
+    value: Any
+    origin: str
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("db", str, "", "the SQLite file with the memories"),
+    Setting("namespace", str, "memories/{user_id:-me}", "where memories are put"),
+    Setting("quiet-period", str, "30m", "how long a thread must have been quiet"),
+    Setting("workers", int, 4, "how many threads are extracted at once"),
+    Setting("extractor", str, "auto", "auto, claude or offline"),
+    Setting("model", str, "claude-haiku-5-5", "the model of the claude extractor"),
+    Setting("min-confidence", float, 0.6, "candidates below this are set aside"),
+    Setting("embedding-model", str, "all-MiniLM-L6-v2", "name or folder of a model"),
+    Setting("limit", int, 10, "how many hits a search shows"),
+)
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+def load(flags: Mapping[str, Any]) -> dict[str, Value]:
+    """Every setting with the value in force.
+
+    `flags` are those given on the command line; None means not given. Raises
+    UsageError for a broken file, an unknown key, or a value of the wrong type.
+    """
+    files = [(path, _read(path)) for path in config_files() if path.is_file()]
+    return {setting.name: _resolve(setting, flags, files) for setting in SETTINGS}
+
+
+def config_files() -> list[Path]:
+    """Where `memcli.toml` is looked for, the more telling place first."""
+    return [Path.cwd() / FILE_NAME, user_config_folder() / FILE_NAME]
+
+
+def user_config_folder() -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("memcli"))
+
+
+def default_db() -> Path:
+    """The database in the platform's data folder."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("memcli")) / "memories.db"
+
+
+def _resolve(
+    setting: Setting,
+    flags: Mapping[str, Any],
+    files: list[tuple[Path, dict[str, Any]]],
+) -> Value:
+    given = flags.get(setting.name)
+    if given is not None:
+        return Value(setting, given, f"--{setting.name}")
+    text = os.environ.get(setting.variable)
+    if text:
+        return Value(setting, _convert(setting, text, setting.variable), setting.variable)
+    for path, content in files:
+        if setting.name in content:
+            found = _convert(setting, content[setting.name], str(path))
+            if setting.name == "db":  # a relative path in a file is beside that file
+                found = str(path.parent / Path(found).expanduser())
+            return Value(setting, found, str(path))
+    if setting.name == "db":
+        return Value(setting, str(default_db()), "default")
+    return Value(setting, setting.default, "default")
+
+
+def _convert(setting: Setting, value: object, origin: str) -> Any:
+    """A value from the environment or a file as the setting's type."""
+    wanted = setting.type
+    if isinstance(value, wanted) and not isinstance(value, bool):
+        return value
+    try:
+        if isinstance(value, str) or (wanted is float and isinstance(value, int)):
+            return wanted(value)
+    except ValueError:
+        pass
+    kind = {int: "a whole number", float: "a number", str: "text"}[wanted]
+    raise UsageError(f"{origin}: {setting.name} must be {kind}, not {value!r}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    unknown = sorted(set(content) - set(_BY_NAME))
+    if unknown:
+        known = ", ".join(_BY_NAME)
+        raise UsageError(f"{path}: unknown setting {unknown[0]!r}; known: {known}")
+    return content

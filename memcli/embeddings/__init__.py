@@ -1,0 +1,1 @@
+"""Text → vectors: sentence-transformers, and a fast path without it."""

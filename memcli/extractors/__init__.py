@@ -1,0 +1,1 @@
+"""A part of a thread → candidates: offline rules, or Claude."""

@@ -1,0 +1,462 @@
+"""A thread's part → candidates, by the signals in what people say."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from memcli.extractors.base import Extraction
+from memcli.extractors.offline import signals as s
+from memcli.extractors.offline.dates import Tense, TimeMention, mentions, resolved
+from memcli.extractors.offline.grammar import Subject, finished, third_person
+from memcli.extractors.offline.prose import Sentence, plays_a_part, sentences
+from memcli.extractors.offline.signals import Signal
+from memcli.models import Candidate, Kind, Message, Quote, ThreadPart
+
+MAX_WORDS = 45
+MIN_WORDS = 3
+_LEAD_IN = re.compile(
+    r"(?:(?:oh|ah|well|so|ok|okay|yes|yep|yeah|no|right|and|but|also|btw|by the way|anyway"
+    r"|hey|hi|hello|thanks|thank you|cheers|sure|great|perfect|honestly|actually|sorry"
+    r"|correction|note|fyi|just fyi|for context|for the record|for what it['’]s worth"
+    r"|just so you know|in general|generally|in fact|plus|personally|to be honest|tbh"
+    r"|frankly|basically|as i said|lol|haha|hm+|ugh|listen|look|update|quick update"
+    r"|first|also|one more thing|between us|on second thoughts?|no no|wait|nope"
+    r"|the thing is|you know|i think|i guess|i mean|now|then|after all|admittedly"
+    r"|unfortunately|luckily|sadly|good news|big news|news)\b[\s,.:!;–—-]+)+",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(
+    r"(?:[;:]|\s[–—-]{1,2}|,(?=\s)|[.!](?=\s))\s*"
+    r"(?:(?:and|but|so|because|since|as|though|although|which is why|plus)\s+)?"
+    r"|\s(?:and|but|because|since|so|though|although|that)\s+(?=(?:I|we|my|our)\b)",
+)
+# Where a statement turns into a question or a request about something else.
+_TAIL = re.compile(
+    r"(?:[,;]|\s[–—-]{1,2})\s*(?:so |and |but |then )?(?:please\b|can you|could you|would you"
+    r"|will you|what\b|which (?!is|are|was|has|I|we)|how\b|where\b|any (?:ideas|tips"
+    r"|suggestions|thoughts)|do you|does\b|is (?:there|that|it)|are there|should|could I"
+    r"|can I|may I|let me know|help me|give me|show me|tell me|thoughts\?|right\?|no\?"
+    r"|ok\?|okay\?|thanks|thank you|if (?:you|that)|so (?:what|how|please|can|could|don['’]t"
+    r"|do|does|is|whatever|keep|skip|use)|hope|sorry|I['’]d like|I want you|I need you"
+    r"|yes or no|judge me|god help|kindly\b).*$"
+    r"| and (?:I|we) (?:have nothing|need|wonder|would like|can['’]t (?:decide|find)|want to"
+    r" know|was wondering)\b.*$",
+    re.IGNORECASE | re.DOTALL,
+)
+_WITHOUT_ANTECEDENT = re.compile(
+    r"^(?:the user(?:'s \w+)?|\S+) (?:\w+ ){0,2}(?:it|this|that|these|those|here|there|them)"
+    r"(?: too| also| now| already)?\.?$",
+    re.IGNORECASE,
+)
+_HERE = re.compile(r"\b(?:here|there|this|these|those)\b(?! (?:week|month|year|summer))", re.I)
+_PRONOUN_START = re.compile(r"^(?:he|she|it|they|this|that|these|those)\b", re.IGNORECASE)
+_OWN_WORDS = re.compile(r"\b(?:I|my|me|we|our|us|mine)\b", re.IGNORECASE)
+_THEME = re.compile(r"\b(?:dark|light)[ -]?(?:mode|theme)\b", re.IGNORECASE)
+_DIET = re.compile(r"\b(?:vegetarian|vegan|pescatarian|flexitarian)\b", re.IGNORECASE)
+_WORKING_WORDS = re.compile(
+    r"\b(?:team|deploy|release|ship|prod|staging|code|repo|test|sprint|customer|client"
+    r"|server|database|api|service|ci|merge|feature|bug|postgres|kafka|migrat|version"
+    r"|company|office|product|stand-?up|branch|cluster|backend|frontend|users?|invoice"
+    r"|library|framework|api|docker|kubernetes|aws|python|typescript|package|budget"
+    r"|contract|hire|quarter|docs?|schema|design|parser|queue|log|vendor)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A signal in a sentence, with the stretch of it that makes the memory."""
+
+    signal: Signal
+    match: re.Match[str]
+    start: int
+    end: int
+
+
+class OfflineExtractor:
+    """Rules over what people wrote; never a network, never a model."""
+
+    name = "offline"
+    model = "rules-1"
+
+    def extract(self, part: ThreadPart) -> Extraction:
+        """The candidates of one part, in the order they were said."""
+        found: list[Candidate] = []
+        acting = any(
+            plays_a_part(m.text) for m in part.context[-2:] if m.role == "user"
+        )
+        for i, message in enumerate(part.new):
+            if message.role == "assistant":
+                before = part.new[i - 1] if i else (part.context or (None,))[-1]
+                after = part.new[i + 1] if i + 1 < len(part.new) else None
+                found += _agreed(message, before, after)
+                continue
+            acts_now = plays_a_part(message.text)
+            if not acts_now and not (acting and _first_person_story(message.text)):
+                found += _said(message, part)
+            acting = acts_now
+        return Extraction(tuple(_distinct(found)))
+
+
+def _said(message: Message, part: ThreadPart) -> Iterator[Candidate]:
+    """What a person's own sentences state."""
+    subject = Subject(name=message.name or "The user")
+    previous: Sentence | None = None
+    for sentence in sentences(message.text):
+        candidate = _instruction(sentence, message, subject)
+        if candidate is None:
+            candidate = _statement(sentence, previous, message, subject)
+        if candidate is not None:
+            yield candidate
+        previous = sentence
+
+
+def _instruction(
+    sentence: Sentence, message: Message, subject: Subject
+) -> Candidate | None:
+    """A standing instruction to the assistant."""
+    bare = sentence.bare
+    if bare.rstrip().endswith("?") or not _right_length(bare):
+        return None
+    lead = _LEAD_IN.match(bare)
+    for at in {0, lead.end() if lead else 0}:
+        for signal in s.INSTRUCTIONS:
+            match = signal.pattern.match(bare, at)
+            if match is None:
+                continue
+            if s.HYPOTHETICAL.match(match["body"]) or s.TRANSIENT.search(bare):
+                continue
+            start, end = match.span("body")
+            body = sentence.text[start:end]
+            said_on = message.sent_at.date()
+            found = mentions(body, said_on, None)
+            text = third_person(resolved(body, found), subject, named=False)
+            text = text[:1].lower() + text[1:] if not _is_name(text) else text
+            return _candidate(
+                f"Standing instruction from {subject.inside}: {text}",
+                signal, message, sentence.text, found=[],
+            )  # fmt: skip
+    return None
+
+
+def _statement(
+    sentence: Sentence,
+    previous: Sentence | None,
+    message: Message,
+    subject: Subject,
+) -> Candidate | None:
+    """A fact, preference, plan, event, decision or correction about the author."""
+    text, bare = sentence.text, sentence.bare
+    remember = s.REMEMBER.match(bare)
+    asked = remember is not None and not bare.lower().startswith(
+        ("for context", "fyi", "just so", "so you know", "for the record")
+    )
+    if asked and not _OWN_WORDS.search(bare):
+        return None
+    at = remember.start("body") if remember else 0
+    lead = _LEAD_IN.match(bare, at)
+    at = lead.end() if lead else at
+    corrects = bool(s.CORRECTION.match(bare)) or bool(
+        previous and s.CORRECTION.match(previous.bare)
+    )
+    tail = _TAIL.search(bare, at)
+    end = tail.start() if tail else len(bare)
+    if bare[at:end].rstrip().endswith("?"):
+        return None
+    clause = bare[at:end]
+    if not _right_length(clause) or s.HYPOTHETICAL.search(clause):
+        return None
+    said_on = message.sent_at.date()
+    found = _first_signal(bare, at, end, said_on)
+    if found is None:
+        if not (corrects or s.CORRECTION.match(bare)) and not asked:
+            return None
+        if asked or s.NOT_BUT.search(clause):
+            return _corrected(sentence, at, end, message, subject, asked=asked)
+        return None
+    return _stated(found, sentence, message, subject, corrects=corrects, asked=asked)
+
+
+def _first_signal(bare: str, at: int, end: int, said_on: date) -> _Found | None:
+    """The strongest signal at the start of any clause of a sentence."""
+    starts = [at]
+    starts += [m.end() for m in _CLAUSE.finditer(bare, at, end)]
+    best: _Found | None = None
+    for start in starts:
+        lead = _LEAD_IN.match(bare, start)
+        begin = lead.end() if lead and lead.end() < end else start
+        for signal in s.SIGNALS:
+            match = signal.pattern.match(bare, begin, end)
+            if match is None or not _time_fits(signal, bare[begin:end], said_on):
+                continue
+            if best is None or signal.confidence > best.signal.confidence + 0.05:
+                best = _Found(signal, match, begin, end)
+            break
+    return best
+
+
+def _time_fits(signal: Signal, clause: str, said_on: date) -> bool:
+    if signal.needs is None:
+        return True
+    tense = None if signal.needs == "date" else signal.needs
+    found = mentions(clause, said_on, tense)
+    if signal.needs == "date":
+        return bool(found)
+    return any(m.tense == signal.needs or m.day == said_on for m in found)
+
+
+def _stated(
+    found: _Found,
+    sentence: Sentence,
+    message: Message,
+    subject: Subject,
+    *,
+    corrects: bool,
+    asked: bool,
+) -> Candidate | None:
+    signal = found.signal
+    clause = sentence.text[found.start : found.end].rstrip()
+    clause = _without_reasons(clause)
+    times = mentions(clause, message.sent_at.date(), _tense(signal))
+    spoken = resolved(clause, times)
+    if signal.voice == "bare":
+        spoken = "I " + _bare_verb(spoken)
+    if signal.name != "team is":
+        subject = _with_group(subject, sentence.text)
+    text = third_person(spoken, subject)
+    if not _stands_alone(text, subject):
+        return None
+    confidence = signal.confidence
+    if asked:
+        confidence = max(confidence, 0.9)
+    if s.HEDGED.search(clause):
+        confidence -= 0.2
+    if s.TRANSIENT.search(clause):
+        confidence -= 0.3
+    if _HERE.search(clause):
+        confidence -= 0.12
+    replaces: str | None = None
+    if signal.change:
+        replaces = found.match.groupdict().get("old") or ""
+    elif corrects:
+        replaces = ""
+    kind = signal.kind
+    if corrects:
+        kind = Kind.CORRECTION
+    return _candidate(
+        text, signal, message, sentence.text, found=times, confidence=confidence,
+        about=_about(signal, found.match, text, subject), replaces=replaces, kind=kind,
+    )  # fmt: skip
+
+
+def _corrected(
+    sentence: Sentence,
+    at: int,
+    end: int,
+    message: Message,
+    subject: Subject,
+    *,
+    asked: bool,
+) -> Candidate | None:
+    """A statement about somebody else that sets something right, or that the
+    person asked to have remembered.
+    """
+    clause = sentence.text[at:end]
+    times = mentions(clause, message.sent_at.date(), None)
+    text = third_person(resolved(clause, times), subject)
+    if _PRONOUN_START.match(text) or not _stands_alone(text, subject):
+        return None
+    kind = Kind.FACT if asked else Kind.CORRECTION
+    signal = Signal(
+        "asked to remember" if asked else "correction", kind, s.CORRECTION,
+        0.82 if asked else 0.74,
+    )  # fmt: skip
+    return _candidate(
+        text, signal, message, sentence.text, found=times,
+        replaces=None if asked else "",
+    )  # fmt: skip
+
+
+def _agreed(
+    message: Message, before: Message | None, after: Message | None
+) -> Iterator[Candidate]:
+    """What an assistant sums up, where the person agreed before or after.
+
+    Without that it is the assistant's opinion, and none of the person's.
+    """
+    lines = sentences(message.text)
+    opening = next((i for i, x in enumerate(lines) if _sums_up(x.bare)), None)
+    if opening is None:
+        return
+    confirmed = after is not None and after.role == "user" and s.AGREES.match(after.text)
+    denied = after is not None and after.role == "user" and s.DISAGREES.match(after.text)
+    settled = before is not None and before.role == "user" and s.AGREES.match(before.text)
+    if denied or not (confirmed or settled):
+        return
+    speaker = after if confirmed else before
+    assert speaker is not None
+    who = Subject(name=speaker.name or "The user")
+    points = [x for x in lines[opening + 1 :] if x.bullet]
+    if not points:
+        first = lines[opening]
+        alone = len(_unlabelled(first.text).split()) >= MIN_WORDS
+        points = [first] if alone else lines[opening + 1 :][:1]
+    for point in points[:8]:
+        yield from _agreed_point(point, message, who)
+
+
+def _agreed_point(
+    point: Sentence, message: Message, who: Subject
+) -> Iterator[Candidate]:
+    text = _unlabelled(point.text)
+    if text.rstrip().endswith("?") or not MIN_WORDS <= len(text.split()) <= MAX_WORDS:
+        return
+    if s.HYPOTHETICAL.search(text):
+        return
+    times = mentions(text, message.sent_at.date(), "future")
+    text = _about_the_person(resolved(text, times), who)
+    signal = Signal("agreed", Kind.DECISION, s.SUMMARY_LABEL, 0.78)
+    yield _candidate(
+        f"{who.name} agreed: {text[:1].lower() if not _is_name(text) else text[:1]}"
+        f"{text[1:]}",
+        signal, message, point.text, found=times,
+    )  # fmt: skip
+
+
+def _sums_up(text: str) -> bool:
+    return bool(s.SUMMARY_LABEL.match(text) or s.SUMMARY_SENTENCE.match(text))
+
+
+def _unlabelled(text: str) -> str:
+    """`So to recap: A, B` → `A, B`."""
+    sentence = s.SUMMARY_SENTENCE.match(text)
+    return sentence["body"] if sentence else s.SUMMARY_LABEL.sub("", text, count=1)
+
+
+def _about_the_person(text: str, who: Subject) -> str:
+    """An assistant's "you" is the person, its "I" the assistant."""
+    swaps = {
+        "you": who.inside, "your": _own(who), "you're": f"{who.inside} is",
+        "you've": f"{who.inside} has", "you'll": f"{who.inside} will",
+        "i": "the assistant", "i'll": "the assistant will", "i'm": "the assistant is",
+        "my": "the assistant's", "we": "they", "our": "their", "we're": "they are",
+        "we'll": "they will", "we've": "they have", "us": "them",
+    }  # fmt: skip
+
+    def swap(match: re.Match[str]) -> str:
+        return swaps.get(match[0].lower().replace("’", "'"), match[0])
+
+    return finished(re.sub(r"\b\w+(?:['’]\w+)?", swap, text))
+
+
+def _own(who: Subject) -> str:
+    return who.inside + ("'" if who.inside.endswith("s") else "'s")
+
+
+def _candidate(
+    text: str,
+    signal: Signal,
+    message: Message,
+    quote: str,
+    *,
+    found: Sequence[TimeMention],
+    confidence: float | None = None,
+    about: str | None = None,
+    replaces: str | None = None,
+    kind: Kind | None = None,
+) -> Candidate:
+    days = [mention.day for mention in found if mention.day is not None]
+    kind = kind or signal.kind
+    dated = kind in (Kind.EVENT, Kind.PLAN, Kind.CORRECTION, Kind.DECISION)
+    return Candidate(
+        text=text,
+        kind=kind,
+        quotes=(Quote(message.id, quote.strip()),),
+        confidence=round(min(0.99, max(0.0, confidence or signal.confidence)), 2),
+        said_at=message.sent_at,
+        about=about,
+        replaces=replaces,
+        happens_on=days[0] if days and dated else None,
+        signal=signal.name,
+    )
+
+
+def _about(
+    signal: Signal, match: re.Match[str], text: str, subject: Subject
+) -> str | None:
+    """The one-valued thing a statement is about, kept apart by person."""
+    thing = signal.about
+    if thing is not None and "{" in thing:
+        thing = thing.format(**{k: v or "" for k, v in match.groupdict().items()})
+    if _THEME.search(text) and signal.kind is Kind.PREFERENCE:
+        thing = "theme"
+    elif _DIET.search(text) and text.startswith((subject.name + " is", subject.name)):
+        own = not re.match(rf"{re.escape(subject.name)}'s? \w+", text)
+        thing = "diet" if own else thing
+    return f"{subject.inside}: {thing.lower()}" if thing else None
+
+
+def _with_group(subject: Subject, sentence: str) -> Subject:
+    """Whether "we" are a team at work or people who share a life."""
+    if _WORKING_WORDS.search(sentence):
+        return subject
+    return Subject(subject.name, f"{subject.name}, with others,")
+
+
+def _bare_verb(text: str) -> str:
+    first, _, rest = text.partition(" ")
+    if first.lower() == "just":
+        first, _, rest = rest.partition(" ")
+    lower = first[:1].lower() + first[1:]
+    return f"am {lower} {rest}" if lower.endswith("ing") else f"{lower} {rest}"
+
+
+def _tense(signal: Signal) -> Tense | None:
+    """Which way a bare "on Friday" points; in a rule or a fact it recurs."""
+    if signal.needs == "past" or signal.needs == "future":
+        return signal.needs
+    return {Kind.EVENT: "past", Kind.PLAN: "future"}.get(signal.kind)  # type: ignore[return-value]
+
+
+def _without_reasons(clause: str) -> str:
+    """Trailing asides that make a memory longer and not truer."""
+    return re.sub(
+        r",? (?:lol|haha|tbh|btw|by the way|i guess|though|anyway|thanks|ok|okay|please"
+        r"|if that helps|i think|to be honest|you know|:\)|;\))\W*$",
+        "",
+        clause,
+        flags=re.IGNORECASE,
+    )
+
+
+def _stands_alone(text: str, subject: Subject) -> bool:
+    """Whether somebody who was not there would understand the sentence."""
+    words = text.split()
+    if len(words) < MIN_WORDS + (subject.name == "The user"):
+        return False
+    return not _WITHOUT_ANTECEDENT.match(text) and "·" not in text
+
+
+def _right_length(clause: str) -> bool:
+    return MIN_WORDS <= len(clause.split()) <= MAX_WORDS
+
+
+def _first_person_story(text: str) -> bool:
+    """Long first-person prose right after somebody asked for a voice."""
+    return len(text.split()) > 12
+
+
+def _is_name(text: str) -> bool:
+    word = text.split(" ", 1)[0]
+    return word[:1].isupper() and (word.isupper() or any(c.isupper() for c in word[1:]))
+
+
+def _distinct(found: list[Candidate]) -> Iterator[Candidate]:
+    """Without what a message says twice."""
+    seen: set[tuple[str, str]] = set()
+    for candidate in found:
+        key = (candidate.quotes[0].message_id, candidate.text.lower())
+        if key not in seen:
+            seen.add(key)
+            yield candidate

@@ -1,0 +1,188 @@
+"""A message → the sentences its author wrote in their own voice.
+
+Code, logs, quotations, and texts that were pasted to be worked on are not the
+author's voice, whatever they say in the first person.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_FILLER = "·"
+_FENCE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)", re.DOTALL)
+_QUOTED = re.compile(
+    r"“[^”\n]{2,}(?:”|$)|„[^“”\n]{2,}[“”]|«[^»\n]{2,}»"
+    r"|(?<![\w\"])\"(?=\S)[^\"]{2,1500}?\"(?!\w)"
+    r"|(?<![\w'])'(?=[^\s'])(?:[^'\n]|'(?=\w)){2,1500}?(?<=\S)'(?!\w)",
+    re.MULTILINE,
+)
+_LOG_LINE = re.compile(
+    r"^\s*(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:|\[?\d\d:\d\d:\d\d|\[?(?:INFO|WARN|WARNING"
+    r"|ERROR|DEBUG|TRACE|FATAL|CRITICAL)\b|\s*at \S+\(|File \"|Traceback |[$%#>] "
+    r"|>|\||\+\+\+|---|@@|\w+Error:|npm ERR|diff --git|#!|//|/\*|\*/)",
+)
+_CODE_LINE = re.compile(
+    r"[;{}]\s*$|^\s*(?:def|class|import|from \w+ import|const|let \w+ =|var|return|if \("
+    r"|for \(|while \(|public|private|SELECT|INSERT|UPDATE|CREATE|<\w+|\w+\s*=\s*\S+$"
+    r"|\"?\w+\"?:\s*\S+,?$)"
+)
+_BULLET = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s+")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|mr|mrs|ms|dr|prof|st|no|approx|inc|ltd|jr|sr|a\.m"
+    r"|p\.m|z\.b|bzw|ca)|\b[A-Z])\.$",
+    re.IGNORECASE,
+)
+_END = re.compile(r"[.!?…]+[)\"'”’]*(?=\s|$)|\n+")
+
+# Work asked for on a text: what is pasted beside it is that text.
+_TEXT_WORK = re.compile(
+    r"\b(?:translat|rewrit|re-?writ|rephras|paraphras|proof-?read|summari[sz]|shorten"
+    r"|transcri|punctuat|reword|polish (?:this|it|the)|fix the (?:grammar|commas)"
+    r"|indirect speech|turn (?:this|that|it|these) into|convert (?:this|it|to)"
+    r"|(?:make|keep|get) (?:this|it|that|the (?:mail|email|text|draft|letter))\b"
+    r"|here(?:'s|’s| is| are) (?:the|my|a|an|his|her|their|what)\b[^.\n]{0,60}"
+    r"(?:mail|email|e-mail|draft|paragraph|text|letter|story|poem|message|opening|scene"
+    r"|section|essay|note|post|wrote|sent|got)"
+    r"|(?:wrote|writes|reads|says|said|goes|sent me|replied)\s*:"
+    r"|(?:mail|email|message|letter|note|post) (?:from|i got|he sent|she sent)"
+    r"|word order|grammatical|code this|(?:rewrite|edit|check|correct) (?:this|the))",
+    re.IGNORECASE,
+)
+# Somebody else's voice on purpose.
+_FICTION = re.compile(
+    r"\b(?:role-?play|pretend|imagine|act as|you are (?:an?|the|now)\b|you're (?:a|an) "
+    r"\w+ (?:who|named)|in character|my character|first person|the narrator"
+    r"|narrator|(?:short |the |a |my )story|novel|screenplay|scene|dialogue|monologue"
+    r"|persona|voice of|in the voice|poem|lyrics|fiction|as a user, i|let x be"
+    r"|i'?ll play|i(?:'|’)?ll be the|i play|you play|playing the)\b",
+    re.IGNORECASE,
+)
+_LETTER = re.compile(
+    r"^\s*(?:dear|hi|hello|hey|hallo|lieber?|beste)\b[^\n.!?]{0,40},\s*\n"
+    r"|\n\s*(?:best|kind|warm)?\s*(?:regards|wishes|sincerely|cheers|yours|love|groeten"
+    r"|grüße)\s*,?\s*\n",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A stretch of a message. `bare` is `text` with quotations blanked out,
+    at the same length, so that a place in one is a place in the other.
+    """
+
+    text: str
+    bare: str
+    start: int
+    bullet: bool = False
+
+
+def sentences(text: str) -> list[Sentence]:
+    """The sentences in the author's own voice, in order."""
+    bare = _FENCE.sub(_blank, text)
+    bare = _QUOTED.sub(_blank_long, bare)
+    found = []
+    for start, end in _own_paragraphs(bare):
+        for line_start, line_end in _lines(bare, start, end):
+            line = bare[line_start:line_end]
+            if _LOG_LINE.search(line) or _CODE_LINE.search(line) or _dense(line):
+                continue
+            bullet = _BULLET.match(line)
+            offset = line_start + (bullet.end() if bullet else 0)
+            for a, b in _split(bare, offset, line_end):
+                found.append(Sentence(text[a:b], bare[a:b], a, bullet is not None))
+    return found
+
+
+def plays_a_part(text: str) -> bool:
+    """Whether the message asks for, or plays, somebody else's voice."""
+    return bool(_FICTION.search(_QUOTED.sub(_blank_long, text)))
+
+
+def _blank(match: re.Match[str]) -> str:
+    return "".join("\n" if c == "\n" else _FILLER for c in match[0])
+
+
+def _blank_long(match: re.Match[str]) -> str:
+    """Names in quotes stay; what is long enough to be speech goes."""
+    words = match[0].split()
+    first_person = re.search(r"\b(?:I|my|we|our|ich|mein)\b", match[0])
+    return _blank(match) if len(words) > 4 or first_person else match[0]
+
+
+def _own_paragraphs(bare: str) -> Iterator[tuple[int, int]]:
+    """Paragraphs the author speaks in.
+
+    Next to a request to work on a text, the other paragraphs are that text;
+    so is what follows a colon in the request itself. A letter is a text, too.
+    """
+    spans = [m.span() for m in re.finditer(r"(?:[^\n]|\n(?!\s*\n))+", bare)]
+    asked = [span for span in spans if _TEXT_WORK.search(bare[slice(*span)])]
+    if _LETTER.search(bare) and not asked:
+        return
+    for start, end in spans:
+        if asked and (start, end) not in asked:
+            continue
+        if asked:
+            request = _TEXT_WORK.search(bare, start, end)
+            assert request is not None
+            colon = bare.find(":", request.start(), end)
+            # Lines below the request's own line are what it speaks of.
+            newline = bare.find("\n", request.end(), end)
+            end = min(x for x in (colon, newline, end) if x != -1)
+        yield start, end
+
+
+def _lines(bare: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Lines, with the ones of wrapped prose joined."""
+    at = start
+    while at < end:
+        newline = bare.find("\n", at, end)
+        stop = end if newline == -1 else newline
+        while newline != -1 and newline + 1 < end:
+            following = bare[newline + 1 : end].split("\n", 1)[0]
+            wrapped = (
+                len(bare[at:newline]) > 50
+                and following[:1].islower()
+                and not _BULLET.match(following)
+            )
+            if not wrapped:
+                break
+            stop = newline + 1 + len(following)
+            newline = newline + 1 + len(following)
+            if newline >= end:
+                break
+        yield at, stop
+        at = stop + 1
+
+
+def _split(bare: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    at = start
+    for match in _END.finditer(bare, start, end):
+        piece = bare[at : match.end()].rstrip()
+        if _ABBREVIATION.search(piece):
+            continue
+        yield from _trimmed(bare, at, match.end())
+        at = match.end()
+    yield from _trimmed(bare, at, end)
+
+
+def _trimmed(bare: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    piece = bare[start:end]
+    start += len(piece) - len(piece.lstrip())
+    end -= len(piece) - len(piece.rstrip())
+    if end - start >= 4:
+        yield start, end
+
+
+def _dense(line: str) -> bool:
+    """More signs than prose has: code, paths, tables, base64."""
+    stripped = line.strip()
+    if not stripped:
+        return True
+    signs = sum(not (c.isalnum() or c.isspace() or c in _PROSE) for c in stripped)
+    longest = max(len(word) for word in stripped.split())
+    return signs > 0.12 * len(stripped) + 3 or longest > 120
+
+
+_PROSE = ".,;:!?'’\"“”-–—()…/&%€$£`" + _FILLER

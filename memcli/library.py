@@ -1,0 +1,110 @@
+"""The Python face of a database: `memcli.open(path)`."""
+
+import sqlite3
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from memcli.embeddings.choose import Encoder, encoder
+from memcli.errors import UsageError
+from memcli.models import Hit
+from memcli.store import vectors
+from memcli.store.database import connect, explain_errors
+from memcli.store.search import Query, search_memories, search_messages
+
+Scope = Literal["memories", "messages", "all"]
+
+
+class Memories:
+    """An open database of memories; a context manager.
+
+    >>> with memcli.open("memories.db") as store:       # doctest: +SKIP
+    ...     for hit in store.search("dark mode"):
+    ...         print(hit.text, hit.sources[0].quote)
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path).expanduser()
+        self._db: sqlite3.Connection | None = connect(self.path, create=False)
+        self._encoder: Encoder | None = None
+
+    def search(
+        self,
+        query: str,
+        *,
+        scope: Scope = "memories",
+        limit: int = 10,
+        namespace: str | None = None,
+        before: datetime | None = None,
+        after: datetime | None = None,
+        superseded: bool = False,
+    ) -> list[Hit]:
+        """The memories, messages or both that answer a query, best first.
+
+        `namespace` takes in everything below it. `before` and `after` bound the
+        time a memory began to hold, or a message was sent; a naive time is read
+        as UTC. Raises UsageError for an unknown scope or a limit below 1.
+        """
+        if limit < 1:
+            raise UsageError("limit must be at least 1")
+        if scope not in ("memories", "messages", "all"):
+            raise UsageError(f"unknown scope {scope!r}: memories, messages or all")
+        if not query.strip():
+            raise UsageError("the query is empty")
+        with explain_errors(self.path):
+            asked = Query(
+                text=query,
+                vector=self._vector(query),
+                limit=limit,
+                namespace=namespace,
+                before=_utc(before),
+                after=_utc(after),
+                superseded=superseded,
+            )
+            hits: list[Hit] = []
+            if scope in ("memories", "all"):
+                hits += search_memories(self.db, asked)
+            if scope in ("messages", "all"):
+                hits += search_messages(self.db, asked)
+        return sorted(hits, key=lambda hit: -hit.score)[:limit]
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The SQLite connection; raises UsageError once closed."""
+        if self._db is None:
+            raise UsageError("this store is closed")
+        return self._db
+
+    def close(self) -> None:
+        """Release the file; closing twice is fine."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def __enter__(self) -> "Memories":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _vector(self, query: str) -> "vectors.Vector | None":
+        """The query's vector by the model that made the stored ones."""
+        model = vectors.model(self.db)
+        if model is None:
+            return None
+        if self._encoder is None:
+            self._encoder = encoder(model, texts=1)
+        return self._encoder.encode([query])[0]
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    return moment

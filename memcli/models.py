@@ -1,0 +1,194 @@
+"""The nouns of memcli: plain frozen data, no I/O.
+
+All times are timezone-aware and in UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal
+
+Role = Literal["user", "assistant"]
+
+
+class Kind(StrEnum):
+    """What sort of thing a memory is."""
+
+    PREFERENCE = "preference"
+    FACT = "fact"
+    EVENT = "event"
+    PLAN = "plan"
+    DECISION = "decision"
+    INSTRUCTION = "instruction"
+    PROCEDURE = "procedure"
+    CORRECTION = "correction"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn that a person or an assistant wrote.
+
+    `id` is unique within its thread. `key` is the identity across files: two
+    messages with one key are the same message, wherever they were read.
+    """
+
+    key: str
+    thread_id: str
+    id: str
+    role: Role
+    text: str
+    sent_at: datetime
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """One conversation; its messages live in the store, ordered by time."""
+
+    id: str
+    format: str
+    metadata: Mapping[str, str]
+    first_at: datetime
+    last_at: datetime
+    messages: int
+    unreflected: int
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadPart:
+    """What one extraction sees: the new messages, and enough before them.
+
+    Memories may only cite `new`; `context` is there to be understood.
+    """
+
+    thread: Thread
+    context: tuple[Message, ...]
+    new: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Words copied from one message, the evidence of a memory."""
+
+    message_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What one thread suggests to remember.
+
+    `about` names the one thing that can only have one value at a time (where
+    somebody lives, which theme they use); a later value replaces an earlier
+    one. `replaces` holds the words for the old value when the speaker said
+    that something changed; it is empty when only the change was said.
+    `happens_on` is the day an event or plan is about.
+    """
+
+    text: str
+    kind: Kind
+    quotes: tuple[Quote, ...]
+    confidence: float
+    said_at: datetime
+    about: str | None = None
+    replaces: str | None = None
+    happens_on: date | None = None
+    signal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a memory came from: the words, the message, the moment."""
+
+    thread_id: str
+    message_id: str
+    quote: str
+    said_at: datetime
+    role: Role
+    author: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is kept. `valid_to` is None while the memory holds."""
+
+    id: int
+    namespace: str
+    kind: Kind
+    text: str
+    confidence: float
+    valid_from: datetime
+    valid_to: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    about: str | None = None
+    happens_on: date | None = None
+    superseded_by: int | None = None
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def strength(self) -> int:
+        """How many times it was said: the number of its sources."""
+        return len(self.sources)
+
+
+class Op(StrEnum):
+    """What consolidation can do to the memories of a namespace."""
+
+    INSERT = "insert"
+    STRENGTHEN = "strengthen"
+    SUPERSEDE = "supersede"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One decision about one candidate, with the reason that is kept.
+
+    INSERT stores the candidate. `closes` are memories it supersedes: they end
+    at `valid_from`. `valid_to` and `superseded_by` are set when the candidate
+    itself is older than what is known. STRENGTHEN adds the candidate's quotes
+    to `target`.
+    """
+
+    op: Literal[Op.INSERT, Op.STRENGTHEN]
+    reason: str
+    target: int | None = None
+    closes: tuple[int, ...] = ()
+    valid_to: datetime | None = None
+    superseded_by: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One recorded operation on a memory."""
+
+    run_id: int
+    op: Op
+    reason: str
+    at: datetime
+    before: Mapping[str, object] | None
+    after: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One search result. `id` can be given to `memcli show`."""
+
+    id: str
+    scope: Literal["memories", "messages"]
+    text: str
+    score: float
+    sources: tuple[Source, ...]
+    memory: Memory | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def relevant(self) -> bool:
+        """Whether the hit shares a word with the query, or is near in meaning.
+
+        The nearest of many unrelated things is still unrelated.
+        """
+        return self.parts.get("text", 0) > 0 or self.parts.get("cosine", 0) >= 0.3

@@ -1,0 +1,54 @@
+"""Namespaces: where a memory belongs, as a path of segments.
+
+A template such as `memories/{user_id}/{project}` is filled from the thread's
+metadata, so one run keeps users and projects apart (the idea is LangMem's
+`NamespaceTemplate`). `{user_id:-me}` gives a default, as the shell does.
+"""
+
+import re
+from collections.abc import Mapping
+
+from memcli.errors import NamespaceError
+
+_VARIABLE = re.compile(r"\{([A-Za-z_]\w*)(?::-([^{}]*))?\}")
+_UNSAFE = re.compile(r"[/\x00-\x1f\x7f]+")
+
+
+def check_template(template: str) -> None:
+    """Raise NamespaceError when the template itself is malformed."""
+    rest = _VARIABLE.sub("x", template)
+    if "{" in rest or "}" in rest:
+        raise NamespaceError(
+            f"namespace {template!r}: write variables as {{name}} or {{name:-default}}"
+        )
+    if not all(segment.strip() for segment in rest.split("/")):
+        raise NamespaceError(f"namespace {template!r} has an empty segment")
+
+
+def fill(template: str, metadata: Mapping[str, str], thread_id: str) -> str:
+    """The namespace of one thread.
+
+    Values become single segments: slashes and control characters inside them
+    turn into `_`, so that no transcript can climb into another namespace.
+    Raises NamespaceError naming the thread and the variable that is missing.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name, default = match[1], match[2]
+        found = _UNSAFE.sub("_", metadata.get(name, "").strip())
+        if found or default:
+            return found or default
+        known = ", ".join(sorted(metadata)) or "nothing"
+        raise NamespaceError(
+            f"thread {thread_id}: the namespace {template!r} needs {name!r}, but the "
+            f"thread's metadata has {known}; give --set {name}=… or a default, "
+            f"{{{name}:-…}}"
+        )
+
+    return _VARIABLE.sub(value, template)
+
+
+def covers(prefix: str, namespace: str) -> bool:
+    """Whether `namespace` is `prefix` or lies below it."""
+    prefix = prefix.rstrip("/")
+    return namespace == prefix or namespace.startswith(prefix + "/")

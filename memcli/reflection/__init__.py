@@ -1,0 +1,1 @@
+"""The story of a run: read → due → extract → consolidate. Start at `reflect`."""

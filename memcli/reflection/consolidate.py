@@ -1,0 +1,163 @@
+"""Candidate and neighbours → operation, decided without a model and without I/O.
+
+Three questions in order: was this said before (strengthen)? is it the new
+value of something that has one value at a time (supersede)? else it is new
+(insert). The answer depends on when things were said, never on the order in
+which files were read: a statement older than what is known takes its place in
+the past.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memcli.models import Candidate, Memory, Op, Operation
+from memcli.textkey import text_key, words
+
+# Two texts this near with the same names, numbers and negations say the same.
+REPEAT_COSINE = 0.92
+# From here on a memory may be what "I switched to …" speaks of.
+RELATED_COSINE = 0.45
+
+_NEGATIONS = {
+    "not", "no", "never", "none", "cannot", "without", "neither", "nor", "stopped",
+    "hates", "hate", "dislikes", "dislike", "avoids", "avoid", "against", "isn't",
+    "doesn't", "don't", "didn't", "won't", "can't", "wasn't", "aren't", "longer",
+}  # fmt: skip
+_TELLING = re.compile(r"[A-ZÀ-Þ0-9]")
+_SMALL = {
+    "the", "user", "a", "an", "of", "to", "in", "on", "at", "for", "and", "or", "with",
+    "is", "has", "have", "was", "are", "their", "they", "it", "that", "this", "from",
+    "no", "not", "longer", "used", "uses", "use", "using", "prefers", "likes", "now",
+    "switched", "moved", "changed", "went", "back",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What the namespace knows near a candidate; all without sources.
+
+    `same_text` have the same normalised text, `timeline` is everything about
+    the same one-valued thing (oldest first, closed ones too), and `similar`
+    are open memories with their cosine, nearest first.
+    """
+
+    same_text: Sequence[Memory]
+    timeline: Sequence[Memory]
+    similar: Sequence[tuple[Memory, float]]
+
+
+def decide(candidate: Candidate, near: Neighbours) -> Operation:
+    """The one operation that this candidate calls for."""
+    repeated = _repeated(candidate, near)
+    if repeated is not None:
+        return Operation(Op.STRENGTHEN, _why_repeat(candidate, repeated), repeated.id)
+    if candidate.about is not None:
+        # Other openings of the same thing: "replaces" may speak of one that was
+        # put down in other words, so both are looked at.
+        placed = _place_in_timeline(candidate, near.timeline)
+        if placed is not None:
+            return placed
+    closed = _replaced(candidate, near)
+    if closed is not None:
+        return Operation(
+            Op.INSERT, f"replaces memory {closed.id}: said to have changed",
+            closes=(closed.id,),
+        )  # fmt: skip
+    return Operation(Op.INSERT, "new")
+
+
+def _repeated(candidate: Candidate, near: Neighbours) -> Memory | None:
+    """A memory that holds at that time and says the same, in these words or near.
+
+    A closed one is no repeat for something said after it ended: going back to
+    an old habit is news.
+    """
+    said = candidate.said_at
+    for memory in near.same_text:
+        if memory.valid_to is None or said < memory.valid_to:
+            return memory
+    for memory, cosine in near.similar:
+        if cosine < REPEAT_COSINE:
+            break
+        if _same_particulars(candidate.text, memory.text):
+            return memory
+    return None
+
+
+def _why_repeat(candidate: Candidate, memory: Memory) -> str:
+    exact = text_key(candidate.text) == text_key(memory.text)
+    return "said again" if exact else "said again in other words"
+
+
+def _same_particulars(one: str, other: str) -> bool:
+    """Names, numbers and negations agree: the rest may be put differently."""
+    return _particulars(one) == _particulars(other)
+
+
+def _particulars(text: str) -> tuple[frozenset[str], bool]:
+    tokens = re.findall(r"\S+", text)
+    # The first word has its capital from the sentence.
+    telling = {
+        token.strip(".,;:!?\"'()").casefold()
+        for token in tokens[1:]
+        if _TELLING.search(token)
+    }
+    negated = bool(_NEGATIONS & set(words(text)))
+    return frozenset(telling), negated
+
+
+def _place_in_timeline(
+    candidate: Candidate, timeline: Sequence[Memory]
+) -> Operation | None:
+    """Where a value of a one-valued thing belongs among its other values."""
+    earlier = [m for m in timeline if m.valid_from <= candidate.said_at]
+    later = [m for m in timeline if m.valid_from > candidate.said_at]
+    holding = [
+        m for m in earlier if m.valid_to is None or m.valid_to > candidate.said_at
+    ]
+    closes = tuple(m.id for m in holding)
+    if later:
+        successor = later[0]
+        return Operation(
+            Op.INSERT,
+            f"said before memory {successor.id}, which tells what holds since",
+            closes=closes,
+            valid_to=successor.valid_from,
+            superseded_by=successor.id,
+        )
+    if closes:
+        names = ", ".join(map(str, closes))
+        return Operation(
+            Op.INSERT, f"replaces memory {names}: {candidate.about}", closes=closes
+        )
+    return None
+
+
+def _replaced(candidate: Candidate, near: Neighbours) -> Memory | None:
+    """The open memory that a statement of change puts an end to, if one is clear.
+
+    "Switched from vim to Helix" ends what was known of vim; "switched to light
+    mode" ends what was known of another mode. Only a memory that shares the
+    telling words can be meant: a likeness in meaning alone is not enough to
+    end something.
+    """
+    if candidate.replaces is None:
+        return None
+    named = _telling_words(candidate.replaces)
+    shared_with = named or _telling_words(candidate.text)
+    for memory, cosine in near.similar:
+        if cosine < RELATED_COSINE and not named:
+            break
+        if memory.valid_from > candidate.said_at:
+            continue
+        common = shared_with & _telling_words(memory.text)
+        if named and common == named:
+            return memory
+        if not named and common:
+            return memory
+    return None
+
+
+def _telling_words(text: str) -> set[str]:
+    return {word for word in words(text) if word not in _SMALL}

@@ -1,0 +1,300 @@
+"""One run, from files to memories. `reflect` is the whole program in one screen.
+
+Every stage commits before the next begins. A run that dies after an extraction
+leaves it in the database, and the next run consolidates it.
+"""
+
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcli import namespaces
+from memcli.embeddings.choose import Encoder, encoder
+from memcli.errors import ExtractorError, ExtractorUnusable, UnreadableInput
+from memcli.extractors.base import Extraction, Extractor
+from memcli.models import Candidate, Op, Thread, ThreadPart
+from memcli.reflection import pool
+from memcli.reflection.checks import check
+from memcli.reflection.consolidate import Neighbours, decide
+from memcli.reflection.due import Waiting, part_to_reflect, split_by_quiet
+from memcli.reflection.ingest import Reading, ingest
+from memcli.reflection.progress import Listener
+from memcli.store import memories, runs, threads, vectors
+from memcli.store.database import transaction
+
+_NEIGHBOURS = 12
+_EMBED_CHUNK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a run is asked to do."""
+
+    paths: Sequence[str]
+    namespace: str
+    quiet: timedelta
+    workers: int
+    embedding_model: str
+    min_confidence: float
+    set_metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run came to; what `memcli reflect --json` prints."""
+
+    run_id: int | None = None
+    reading: Reading = field(default_factory=Reading)
+    waiting: list[Waiting] = field(default_factory=list)
+    reflected: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    set_aside: Counter[str] = field(default_factory=Counter)
+    candidates: int = 0
+    operations: Counter[str] = field(default_factory=Counter)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    interrupted: bool = False
+
+
+def reflect(
+    db: sqlite3.Connection,
+    request: Request,
+    choose_extractor: Callable[[], Extractor],
+    clock: Callable[[], datetime],
+    listener: Listener,
+    stop: threading.Event,
+) -> Report:
+    """Read, extract, consolidate; the caller holds the run lock.
+
+    `choose_extractor` is called only when something is due. Raises
+    UnreadableInput when nothing could be read, NamespaceError when a due
+    thread has no namespace, ExtractorUnusable when no thread could be done.
+    """
+    report = Report()
+    report.reading = ingest(db, request.paths, clock(), listener, stop)
+    if report.reading.recognised == 0:
+        raise UnreadableInput(report.reading.nothing_recognised())
+    new = [thread for thread, _ in threads.unreflected(db)]
+    due, report.waiting = split_by_quiet(new, request.quiet, clock())
+    named = _named(due, request)
+    leftover = runs.waiting(db)
+    if (named or leftover) and not stop.is_set():
+        extractor = choose_extractor()
+        report.run_id = runs.start(
+            db, clock(), extractor.name, extractor.model, request.namespace
+        )
+        try:
+            _extract_all(db, named, extractor, request, report, clock, listener, stop)
+            _embed_messages(db, request.embedding_model, listener, stop)
+            if not stop.is_set():
+                _consolidate_all(db, request.embedding_model, report, clock, listener)
+        finally:
+            _close_run(db, report, stop, clock())
+    else:
+        _embed_messages(db, request.embedding_model, listener, stop)
+    report.interrupted = stop.is_set()
+    return report
+
+
+def _named(due: Sequence[Thread], request: Request) -> list[tuple[Thread, str]]:
+    """Due threads with their namespaces, all filled before anything is asked."""
+    return [
+        (
+            thread,
+            namespaces.fill(
+                request.namespace,
+                {**thread.metadata, **request.set_metadata},
+                thread.id,
+            ),
+        )
+        for thread in due
+    ]
+
+
+def _extract_all(
+    db: sqlite3.Connection,
+    named: Sequence[tuple[Thread, str]],
+    extractor: Extractor,
+    request: Request,
+    report: Report,
+    clock: Callable[[], datetime],
+    listener: Listener,
+    stop: threading.Event,
+) -> None:
+    """The map: each thread on its own, each result committed as it comes."""
+    listener.stage("reflecting", len(named))
+
+    def parts() -> Iterator[tuple[ThreadPart, str]]:
+        for thread, namespace in named:
+            messages = [(m, new) for _, m, new in threads.messages(db, thread.id)]
+            yield part_to_reflect(thread, messages), namespace
+
+    def work(item: tuple[ThreadPart, str]) -> Extraction:
+        return extractor.extract(item[0])
+
+    unusable: ExtractorUnusable | None = None
+    for (part, namespace), future in pool.run(work, parts(), request.workers, stop):
+        try:
+            extraction = future.result()
+        except ExtractorUnusable as error:
+            unusable = error
+            stop.set()
+            continue
+        except ExtractorError as error:
+            threads.mark_failed(db, part.thread.id, str(error))
+            report.failed[part.thread.id] = str(error)
+        else:
+            _keep(db, part, namespace, extractor, extraction, request, report, clock())
+        listener.step()
+    if unusable is not None:
+        raise unusable
+
+
+def _keep(
+    db: sqlite3.Connection,
+    part: ThreadPart,
+    namespace: str,
+    extractor: Extractor,
+    extraction: Extraction,
+    request: Request,
+    report: Report,
+    now: datetime,
+) -> None:
+    """Store what a thread suggested together with the fact that it is done."""
+    kept, set_aside = check(extraction.candidates, part, request.min_confidence)
+    assert report.run_id is not None
+    with transaction(db):
+        runs.keep_extraction(
+            db, report.run_id, part.thread.id, namespace,
+            extractor.name, extractor.model, kept, set_aside,
+            (extraction.input_tokens, extraction.output_tokens), now,
+        )  # fmt: skip
+        new_ids = [message.id for message in part.new]
+        threads.mark_reflected(db, part.thread.id, new_ids, report.run_id)
+    report.reflected.append(part.thread.id)
+    report.candidates += len(kept)
+    report.set_aside += set_aside
+    report.input_tokens += extraction.input_tokens
+    report.output_tokens += extraction.output_tokens
+
+
+def _embed_messages(
+    db: sqlite3.Connection, model: str, listener: Listener, stop: threading.Event
+) -> None:
+    """A vector for every message that has none, a chunk a transaction."""
+    bare = vectors.without(db, "messages")
+    if not bare:
+        return
+    listener.stage("embedding", len(bare))
+    encode = encoder(model, len(bare))
+    _use_model(db, model, encode, listener)
+    for start in range(0, len(bare), _EMBED_CHUNK):
+        if stop.is_set():
+            return
+        chunk = bare[start : start + _EMBED_CHUNK]
+        found = encode.encode([text for _, text in chunk])
+        with transaction(db):
+            vectors.put(db, "messages", [id for id, _ in chunk], found)
+        listener.step(len(chunk))
+
+
+def _use_model(
+    db: sqlite3.Connection, model: str, encode: Encoder, listener: Listener
+) -> None:
+    with transaction(db):
+        if vectors.use_model(db, model, encode.dimensions):
+            listener.notice(f"embedding model is now {model}: embedding anew")
+
+
+def _consolidate_all(
+    db: sqlite3.Connection,
+    model: str,
+    report: Report,
+    clock: Callable[[], datetime],
+    listener: Listener,
+) -> None:
+    """The reduce: all waiting candidates in the order they were said.
+
+    One transaction, so that readers see the memories before the run or after
+    it. The order does not depend on which worker was done first.
+    """
+    waiting = runs.waiting(db)
+    listed = sorted(
+        (
+            (candidate, extraction)
+            for extraction in waiting
+            for candidate in extraction.candidates
+        ),
+        key=lambda pair: (pair[0].said_at, pair[1].thread_id),
+    )
+    listener.stage("consolidating", len(listed))
+    bare = vectors.without(db, "memories")
+    encode = encoder(model, len(listed) + len(bare))
+    assert report.run_id is not None
+    _use_model(db, model, encode, listener)
+    encoded = encode.encode([candidate.text for candidate, _ in listed])
+    with transaction(db):
+        _refill(db, encode)
+        for (candidate, extraction), vector in zip(listed, encoded, strict=True):
+            near = _neighbours(db, extraction.namespace, candidate, vector)
+            operation = decide(candidate, near)
+            memory_id = memories.apply(
+                db, report.run_id, extraction.namespace, extraction.thread_id,
+                candidate, operation, clock(),
+            )  # fmt: skip
+            if operation.op is Op.INSERT:
+                vectors.put(db, "memories", [memory_id], vector[np.newaxis])
+            report.operations[operation.op] += 1
+            report.operations[Op.SUPERSEDE] += len(operation.closes)
+            listener.step()
+        runs.mark_consolidated(db, [e.id for e in waiting], report.run_id)
+
+
+def _refill(db: sqlite3.Connection, encode: Encoder) -> None:
+    """Memories lose their vectors when the embedding model changes."""
+    bare = vectors.without(db, "memories")
+    if bare:
+        found = encode.encode([text for _, text in bare])
+        vectors.put(db, "memories", [id for id, _ in bare], found)
+
+
+def _neighbours(
+    db: sqlite3.Connection,
+    namespace: str,
+    candidate: Candidate,
+    vector: NDArray[np.float32],
+) -> Neighbours:
+    return Neighbours(
+        same_text=memories.same_text(db, namespace, candidate.text),
+        timeline=(
+            memories.about(db, namespace, candidate.about) if candidate.about else []
+        ),
+        similar=memories.similar(db, namespace, vector, _NEIGHBOURS),
+    )
+
+
+def _close_run(
+    db: sqlite3.Connection, report: Report, stop: threading.Event, now: datetime
+) -> None:
+    assert report.run_id is not None
+    counts = {
+        "files_read": report.reading.files_read,
+        "messages_added": report.reading.added + report.reading.edited,
+        "threads_reflected": len(report.reflected),
+        "threads_failed": len(report.failed),
+        "candidates": report.candidates,
+        "inserted": report.operations[Op.INSERT],
+        "strengthened": report.operations[Op.STRENGTHEN],
+        "superseded": report.operations[Op.SUPERSEDE],
+        "input_tokens": report.input_tokens,
+        "output_tokens": report.output_tokens,
+    }
+    outcome = "interrupted" if stop.is_set() else "failed" if report.failed else "done"
+    with transaction(db):
+        runs.finish(db, report.run_id, now, outcome, counts)

@@ -1,0 +1,279 @@
+"""The tables, as migrations: small named steps, each run once, in order.
+
+The file's `user_version` is the number of steps it has had. sqlite-utils is
+imported only when there is a step to run, since it costs a quarter second.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+# Marks the file as ours ("memc"), so that another program's database is known.
+APPLICATION_ID = 0x6D656D63
+_TOKENIZER = "porter unicode61 remove_diacritics 2"
+
+
+def _create_runs(db: "Database") -> None:
+    db["runs"].create(
+        {
+            "id": int,
+            "started_at": str,
+            "finished_at": str,
+            "outcome": str,  # running | done | failed | interrupted
+            "extractor": str,
+            "model": str,
+            "namespace": str,
+            "files_read": int,
+            "messages_added": int,
+            "threads_reflected": int,
+            "threads_failed": int,
+            "candidates": int,
+            "inserted": int,
+            "strengthened": int,
+            "superseded": int,
+            "input_tokens": int,
+            "output_tokens": int,
+            "error": str,
+        },
+        pk="id",
+        not_null={"started_at", "outcome", "extractor", "namespace"},
+    )
+
+
+def _create_files(db: "Database") -> None:
+    db["files"].create(
+        {
+            "path": str,
+            "size": int,
+            "mtime_ns": int,
+            "inode": int,
+            "format": str,
+            "messages": int,
+            "skipped": str,  # JSON: how many, by reason
+            "read_at": str,
+        },
+        pk="path",
+        not_null={"size", "mtime_ns", "inode", "read_at"},
+    )
+
+
+def _create_threads_and_messages(db: "Database") -> None:
+    db["threads"].create(
+        {
+            "id": str,
+            "format": str,
+            "title": str,
+            "metadata": str,  # JSON: scalars from the transcript
+            "error": str,  # why the last extraction failed
+            "attempts": int,
+        },
+        pk="id",
+        not_null={"format", "metadata"},
+        defaults={"attempts": 0},
+    )
+    db["messages"].create(
+        {
+            "id": int,
+            "key": str,  # identity across files
+            "thread_id": str,
+            "message_id": str,
+            "role": str,
+            "name": str,
+            "text": str,
+            "sent_at": str,
+            "reflected_in": int,  # the run that saw it; NULL while it is new
+            "embedded": int,
+        },
+        pk="id",
+        not_null={
+            "key", "thread_id", "message_id", "role", "text", "sent_at", "embedded",
+        },
+        defaults={"embedded": 0},
+        foreign_keys=[
+            ("thread_id", "threads", "id"),
+            ("reflected_in", "runs", "id"),
+        ],
+    )  # fmt: skip
+    db["messages"].create_index(["key"], unique=True)
+    db["messages"].create_index(["thread_id", "sent_at"])
+    db["messages"].create_index(["sent_at"])
+    db.execute(
+        "CREATE INDEX idx_messages_new ON messages (thread_id) "
+        "WHERE reflected_in IS NULL"
+    )
+    db.execute("CREATE INDEX idx_messages_bare ON messages (id) WHERE embedded = 0")
+    # Texts a message had before it was edited. An old copy of a file must not
+    # turn an edited message back.
+    db["message_edits"].create(
+        {"message": int, "text_sha256": str, "replaced_at": str},
+        pk=("message", "text_sha256"),
+        foreign_keys=[("message", "messages", "id")],
+    )
+    _index_text(db, "messages")
+
+
+def _create_extractions(db: "Database") -> None:
+    db["extractions"].create(
+        {
+            "id": int,
+            "run_id": int,
+            "thread_id": str,
+            "namespace": str,
+            "extractor": str,
+            "model": str,
+            "created_at": str,
+            "candidates": str,  # JSON
+            "set_aside": str,  # JSON: how many, by reason
+            "input_tokens": int,
+            "output_tokens": int,
+            "consolidated_in": int,  # the run; NULL while it waits
+        },
+        pk="id",
+        not_null={"run_id", "thread_id", "namespace", "extractor", "candidates"},
+        foreign_keys=[
+            ("run_id", "runs", "id"),
+            ("thread_id", "threads", "id"),
+            ("consolidated_in", "runs", "id"),
+        ],
+    )
+    db.execute(
+        "CREATE INDEX idx_extractions_waiting ON extractions (id) "
+        "WHERE consolidated_in IS NULL"
+    )
+
+
+def _create_memories(db: "Database") -> None:
+    db["memories"].create(
+        {
+            "id": int,
+            "namespace": str,
+            "kind": str,
+            "text": str,
+            "about": str,  # the one-valued thing it speaks of, if any
+            "confidence": float,
+            "happens_on": str,
+            "valid_from": str,
+            "valid_to": str,  # NULL while it holds
+            "superseded_by": int,
+            "created_at": str,
+            "updated_at": str,
+            "text_key": str,  # the text, normalised: equal keys are repeats
+            "embedded": int,
+        },
+        pk="id",
+        not_null={
+            "namespace", "kind", "text", "confidence", "valid_from",
+            "created_at", "updated_at", "text_key", "embedded",
+        },
+        defaults={"embedded": 0},
+        foreign_keys=[("superseded_by", "memories", "id")],
+    )  # fmt: skip
+    db["memories"].create_index(["namespace", "text_key"])
+    db["memories"].create_index(["namespace", "about"])
+    db.execute("CREATE INDEX idx_memories_bare ON memories (id) WHERE embedded = 0")
+    _index_text(db, "memories")
+    db["sources"].create(
+        {
+            "memory_id": int,
+            "message": int,
+            "quote": str,
+        },
+        pk=("memory_id", "message", "quote"),
+        foreign_keys=[
+            ("memory_id", "memories", "id"),
+            ("message", "messages", "id"),
+        ],
+    )
+    db["sources"].create_index(["message"])
+    db["operations"].create(
+        {
+            "id": int,
+            "run_id": int,
+            "memory_id": int,
+            "operation": str,
+            "reason": str,
+            "at": str,
+            "before": str,  # JSON
+            "after": str,  # JSON
+        },
+        pk="id",
+        not_null={"run_id", "memory_id", "operation", "reason", "at"},
+        foreign_keys=[
+            ("run_id", "runs", "id"),
+            ("memory_id", "memories", "id"),
+        ],
+    )
+    db["operations"].create_index(["memory_id"])
+    db["operations"].create_index(["run_id"])
+
+
+def _create_vectors(db: "Database") -> None:
+    db["embedding_models"].create(
+        {"id": int, "name": str, "dimensions": int}, pk="id", not_null={"name"}
+    )
+    for owner in ("memories", "messages"):
+        # `vector` is float32, little-endian, of unit length. The pages beside
+        # it hold one bit a dimension for 4,096 vectors each: what a search
+        # scans before it looks at any float.
+        db[f"{owner}_vectors"].create(
+            {"id": int, "page": int, "slot": int, "vector": bytes},
+            pk="id",
+            foreign_keys=[("id", owner, "id")],
+        )
+        db[f"{owner}_vector_pages"].create(
+            {"page": int, "count": int, "ids": bytes, "bits": bytes}, pk="page"
+        )
+
+
+def _index_text(db: "Database", table: str) -> None:
+    """FTS5 over `text`, kept in step by triggers.
+
+    The update trigger sqlite-utils makes fires for every column; ours only for
+    the text, since most updates are of bookkeeping.
+    """
+    db[table].enable_fts(["text"], tokenize=_TOKENIZER, create_triggers=True)
+    (trigger,) = (t for t in db[table].triggers if t.name == f"{table}_au")
+    db.execute(f'DROP TRIGGER "{trigger.name}"')
+    db.execute(trigger.sql.replace("AFTER UPDATE ON", "AFTER UPDATE OF text ON"))
+
+
+Step = Callable[["Database"], None]
+STEPS: tuple[Step, ...] = (
+    _create_runs,
+    _create_files,
+    _create_threads_and_messages,
+    _create_extractions,
+    _create_memories,
+    _create_vectors,
+)
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """How many steps the file has had; 0 for an empty file."""
+    number: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return number
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Run the missing steps, all of them in one transaction."""
+    done = version(connection)
+    if done >= len(STEPS):
+        return
+    from sqlite_utils import Database
+
+    db = Database(connection)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have migrated while this one waited for the lock.
+        for step in STEPS[version(connection) :]:
+            step(db)
+        connection.execute(f"PRAGMA user_version = {len(STEPS)}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

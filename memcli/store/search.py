@@ -1,0 +1,229 @@
+"""Search: full text and vectors together, over memories or over messages."""
+
+import re
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcli.models import Hit, Source
+from memcli.store import memories, vectors
+from memcli.store.ranking import Ranked, fuse
+from memcli.textkey import words
+from memcli.when import from_text, to_text
+
+# Full text and vectors each bring this many to the fusion.
+POOL = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is searched for. `vector` is None when there is none to compare."""
+
+    text: str
+    vector: NDArray[np.float32] | None
+    limit: int = 10
+    namespace: str | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+    superseded: bool = False
+
+
+def search_memories(db: sqlite3.Connection, query: Query) -> list[Hit]:
+    """The memories that answer the query, best first."""
+    allowed = _allowed_memories(db, query)
+    ranked = _ranked(db, "memories", query, allowed)
+    found = memories.get_many(db, [item.id for item in ranked])
+    return [
+        Hit(
+            id=str(item.id),
+            scope="memories",
+            text=found[item.id].text,
+            score=item.score,
+            sources=found[item.id].sources,
+            memory=found[item.id],
+            parts=item.parts,
+        )
+        for item in ranked
+    ]
+
+
+def search_messages(db: sqlite3.Connection, query: Query) -> list[Hit]:
+    """The messages that answer the query, best first; ids are `msg-…`."""
+    ranked = _ranked(db, "messages", query, _allowed_messages(db, query))
+    marks = ",".join("?" * len(ranked))
+    rows = {
+        row["id"]: row
+        for row in db.execute(
+            f"SELECT * FROM messages WHERE id IN ({marks})",
+            [item.id for item in ranked],
+        )
+    }
+    hits = []
+    for item in ranked:
+        row = rows[item.id]
+        source = Source(
+            thread_id=row["thread_id"],
+            message_id=row["message_id"],
+            quote=row["text"],
+            said_at=from_text(row["sent_at"]),
+            role=row["role"],
+            author=row["name"],
+        )
+        hits.append(
+            Hit(
+                f"msg-{item.id}", "messages", row["text"], item.score, (source,),
+                parts=item.parts,
+            )
+        )  # fmt: skip
+    return hits
+
+
+def _ranked(
+    db: sqlite3.Connection,
+    owner: vectors.Owner,
+    query: Query,
+    allowed: set[int] | None,
+) -> list[Ranked]:
+    if allowed is not None and not allowed:
+        return []
+    lexical = _full_text(db, owner, query.text, allowed)
+    dense: dict[int, float] = {}
+    if query.vector is not None:
+        dense = dict(vectors.nearest(db, owner, query.vector, POOL, among=allowed))
+        missing = [id for id in lexical if id not in dense]
+        dense |= vectors.similarities(db, owner, query.vector, missing)
+    return fuse(lexical, dense, query.limit)
+
+
+def _full_text(
+    db: sqlite3.Connection,
+    owner: vectors.Owner,
+    text: str,
+    allowed: set[int] | None,
+) -> dict[int, float]:
+    """BM25 of each row that shares a word with the query; higher is better."""
+    expression = match_expression(text)
+    if not expression:
+        return {}
+    # Without a filter the best come first; with one, more have to be looked at.
+    limit = POOL if allowed is None else -1
+    rows = db.execute(
+        f"SELECT rowid, bm25({owner}_fts) AS score FROM {owner}_fts "
+        f"WHERE {owner}_fts MATCH ? ORDER BY score LIMIT ?",
+        (expression, limit),
+    )
+    found: dict[int, float] = {}
+    for row in rows:
+        if allowed is None or row["rowid"] in allowed:
+            found[row["rowid"]] = -row["score"]
+            if len(found) >= POOL:
+                break
+    return found
+
+
+def match_expression(text: str) -> str:
+    """A query as FTS5 takes it: its words, any of them, and no operators.
+
+    Every word is quoted, so that `AND`, `*`, `"` or `foo-bar` are text. Stop
+    words are dropped unless there is nothing else.
+    """
+    found = list(dict.fromkeys(words(text)))
+    telling = [word for word in found if word not in STOP_WORDS] or found
+    return " OR ".join('"' + word.replace('"', '""') + '"' for word in telling[:64])
+
+
+def _allowed_memories(db: sqlite3.Connection, query: Query) -> set[int] | None:
+    """Ids that pass the filters; None when every row does."""
+    where, parameters = [], []
+    if not query.superseded:
+        where.append("valid_to IS NULL")
+    if query.namespace is not None:
+        clause, values = memories.below(query.namespace)
+        where.append(clause)
+        parameters += values
+    where, parameters = _between("valid_from", query, where, parameters)
+    return _ids(db, "memories", where, parameters)
+
+
+def _allowed_messages(db: sqlite3.Connection, query: Query) -> set[int] | None:
+    where: list[str] = []
+    parameters: list[str] = []
+    if query.namespace is not None:
+        # A message belongs where its thread's extractions went.
+        clause, parameters = memories.below(query.namespace)
+        where.append(
+            f"thread_id IN (SELECT thread_id FROM extractions WHERE {clause})"
+        )
+    where, parameters = _between("sent_at", query, where, parameters)
+    return _ids(db, "messages", where, parameters)
+
+
+def _between(
+    column: str, query: Query, where: list[str], parameters: list[str]
+) -> tuple[list[str], list[str]]:
+    if query.after is not None:
+        where, parameters = [*where, f"{column} >= ?"], [
+            *parameters, to_text(query.after),
+        ]  # fmt: skip
+    if query.before is not None:
+        where, parameters = [*where, f"{column} < ?"], [
+            *parameters, to_text(query.before),
+        ]  # fmt: skip
+    return where, parameters
+
+
+def _ids(
+    db: sqlite3.Connection, table: str, where: Sequence[str], parameters: Sequence[str]
+) -> set[int] | None:
+    if not where:
+        return None
+    rows = db.execute(f"SELECT id FROM {table} WHERE {' AND '.join(where)}", parameters)
+    return {row["id"] for row in rows}
+
+
+def marked(text: str, query: str) -> list[tuple[int, int]]:
+    """Where the query's words stand in a text, as (start, end), for marking."""
+    telling = {
+        _stem(word) for word in words(query) if word not in STOP_WORDS
+    } or {_stem(word) for word in words(query)}
+    return [
+        match.span()
+        for match in re.finditer(r"[^\W_]+(?:[.'’@#+\-/][^\W_]+)*[+#]*", text)
+        if _stem(match[0].casefold()) in telling
+    ]
+
+
+def _stem(word: str) -> str:
+    """Rough: only for marking words on a screen. The index has a real stemmer."""
+    for ending in ("ing", "ed", "es", "s", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def counts(db: sqlite3.Connection) -> Mapping[str, int]:
+    """How much there is: memories that hold, superseded ones, messages, threads."""
+    row = db.execute(
+        "SELECT (SELECT count(*) FROM memories WHERE valid_to IS NULL) AS memories, "
+        "(SELECT count(*) FROM memories WHERE valid_to IS NOT NULL) AS superseded, "
+        "(SELECT count(*) FROM messages) AS messages, "
+        "(SELECT count(*) FROM threads) AS threads"
+    ).fetchone()
+    return dict(row)
+
+
+STOP_WORDS = frozenset(
+    "a about after all also am an and any are as at be because been before being but "
+    "by can could did do does doing down during each for from further had has have "
+    "having he her here hers him his how i if in into is it its itself just me more "
+    "most my myself no nor not now of off on once only or other our ours out over own "
+    "same she should so some such than that the their theirs them then there these "
+    "they this those through to too under until up very was we were what when where "
+    "which while who whom why will with would you your yours yourself user's user "
+    "i'm i've i'd i'll it's that's what's don't didn't doesn't isn't aren't wasn't "
+    "let let's us please tell know remember".split()
+)

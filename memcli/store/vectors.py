@@ -1,0 +1,219 @@
+"""Vectors: bits to scan, floats to rescore, in plain tables.
+
+The sign of each dimension is one bit; the distance of two bit patterns tells
+roughly how near the vectors are, at a 32nd of the bytes. A search scans all
+bits, page by page, and computes exact products for the best few hundred
+(binary quantisation with rescoring: Shakir et al., "Binary and Scalar
+Embedding Quantization", 2024). Inserts fill the last page, deletes leave a
+hole, so nothing is ever rebuilt.
+"""
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Owner = Literal["memories", "messages"]
+Vector = NDArray[np.float32]  # shape (dimensions,)
+Vectors = NDArray[np.float32]  # shape (n, dimensions)
+
+PAGE = 4096
+# How many vectors are rescored exactly. 500 of 1,000,000 keep the true top ten
+# together; see benchmarks/.
+RESCORED = 500
+_HOLE = -1
+
+
+def use_model(db: sqlite3.Connection, name: str, dimensions: int) -> bool:
+    """Note which model the vectors are of; True when older ones were dropped.
+
+    Vectors of two models cannot be compared, so a new model starts afresh;
+    whatever lost its vector is embedded again by the same run.
+    """
+    row = db.execute("SELECT name FROM embedding_models ORDER BY id DESC").fetchone()
+    if row is not None and row["name"] == name:
+        return False
+    for owner in ("memories", "messages"):
+        db.execute(f"DELETE FROM {owner}_vectors")
+        db.execute(f"DELETE FROM {owner}_vector_pages")
+        db.execute(f"UPDATE {owner} SET embedded = 0 WHERE embedded = 1")
+    db.execute(
+        "INSERT INTO embedding_models (name, dimensions) VALUES (?, ?)",
+        (name, dimensions),
+    )
+    return row is not None
+
+
+def model(db: sqlite3.Connection) -> str | None:
+    """The model the vectors are of; None while there are none."""
+    row = db.execute("SELECT name FROM embedding_models ORDER BY id DESC").fetchone()
+    return row["name"] if row else None
+
+
+def without(db: sqlite3.Connection, owner: Owner) -> list[tuple[int, str]]:
+    """Rows that still need a vector, as (id, text)."""
+    rows = db.execute(f"SELECT id, text FROM {owner} WHERE embedded = 0 ORDER BY id")
+    return [(row["id"], row["text"]) for row in rows]
+
+
+def put(
+    db: sqlite3.Connection, owner: Owner, ids: Sequence[int], vectors: Vectors
+) -> None:
+    """Store unit vectors, shape (len(ids), dimensions); replaces older ones."""
+    remove(db, owner, ids)
+    done = 0
+    while done < len(ids):
+        page, count, page_ids, bits = _last_page(db, owner, vectors.shape[1])
+        some = slice(done, done + PAGE - count)
+        fresh = np.asarray(ids[some], dtype=np.int64)
+        page_ids = np.concatenate([page_ids, fresh])
+        bits = np.concatenate([bits, np.packbits(vectors[some] > 0, axis=1)])
+        db.execute(
+            f"INSERT OR REPLACE INTO {owner}_vector_pages VALUES (?, ?, ?, ?)",
+            (page, len(page_ids), page_ids.tobytes(), bits.tobytes()),
+        )
+        db.executemany(
+            f"INSERT INTO {owner}_vectors (id, page, slot, vector) VALUES (?, ?, ?, ?)",
+            [
+                (int(id), page, count + i, np.asarray(vector, "<f4").tobytes())
+                for i, (id, vector) in enumerate(
+                    zip(fresh, vectors[some], strict=True)
+                )
+            ],
+        )
+        db.executemany(
+            f"UPDATE {owner} SET embedded = 1 WHERE id = ?",
+            [(int(id),) for id in fresh],
+        )
+        done += len(fresh)
+
+
+def remove(db: sqlite3.Connection, owner: Owner, ids: Sequence[int]) -> None:
+    """Forget the vectors of these rows; their slots become holes."""
+    for id in ids:
+        row = db.execute(
+            f"DELETE FROM {owner}_vectors WHERE id = ? RETURNING page, slot", (id,)
+        ).fetchone()
+        if row is None:
+            continue
+        blob = db.execute(
+            f"SELECT ids FROM {owner}_vector_pages WHERE page = ?", (row["page"],)
+        ).fetchone()["ids"]
+        page_ids = np.frombuffer(blob, np.int64).copy()
+        page_ids[row["slot"]] = _HOLE
+        db.execute(
+            f"UPDATE {owner}_vector_pages SET ids = ? WHERE page = ?",
+            (page_ids.tobytes(), row["page"]),
+        )
+
+
+def nearest(
+    db: sqlite3.Connection,
+    owner: Owner,
+    query: NDArray[np.float32],
+    limit: int,
+    *,
+    among: Collection[int] | None = None,
+) -> list[tuple[int, float]]:
+    """The rows nearest to a unit vector, as (id, cosine), best first.
+
+    `among` restricts the answer to these ids; None means all.
+    """
+    if among is not None and len(among) <= RESCORED:
+        return _rescored(db, owner, query, list(among), limit)
+    wanted = None if among is None else np.fromiter(among, np.int64, len(among))
+    pattern = np.packbits(query > 0)
+    best_ids = np.empty(0, np.int64)
+    best_distances = np.empty(0, np.uint16)
+    keep = max(RESCORED, limit)
+    for row in db.execute(f"SELECT ids, bits FROM {owner}_vector_pages"):
+        ids = np.frombuffer(row["ids"], np.int64)
+        bits = np.frombuffer(row["bits"], np.uint8).reshape(len(ids), -1)
+        allowed = ids != _HOLE
+        if wanted is not None:
+            allowed &= np.isin(ids, wanted)
+        distances = _hamming(bits, pattern)
+        best_ids = np.concatenate([best_ids, ids[allowed]])
+        best_distances = np.concatenate([best_distances, distances[allowed]])
+        if len(best_ids) > 8 * keep:
+            best_ids, best_distances = _closest(best_ids, best_distances, keep)
+    best_ids, _ = _closest(best_ids, best_distances, keep)
+    return _rescored(db, owner, query, [int(id) for id in best_ids], limit)
+
+
+def get(db: sqlite3.Connection, owner: Owner, id: int) -> NDArray[np.float32] | None:
+    """The vector of one row, or None."""
+    row = db.execute(
+        f"SELECT vector FROM {owner}_vectors WHERE id = ?", (id,)
+    ).fetchone()
+    return np.frombuffer(row["vector"], "<f4") if row else None
+
+
+def similarities(
+    db: sqlite3.Connection, owner: Owner, query: NDArray[np.float32], ids: Sequence[int]
+) -> dict[int, float]:
+    """The exact cosine of each row to a unit vector; rows without one are absent."""
+    return dict(_rescored(db, owner, query, ids, len(ids)))
+
+
+def _hamming(
+    bits: NDArray[np.uint8], pattern: NDArray[np.uint8]
+) -> NDArray[np.uint16]:
+    """The number of differing bits of each row; in 64-bit words where they fit."""
+    if bits.shape[1] % 8 == 0:
+        words = bits.view(np.uint64) ^ pattern.view(np.uint64)
+        return np.bitwise_count(words).sum(axis=1, dtype=np.uint16)
+    return np.bitwise_count(bits ^ pattern).sum(axis=1, dtype=np.uint16)
+
+
+def _closest(
+    ids: NDArray[np.int64], distances: NDArray[np.uint16], keep: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint16]]:
+    if len(ids) <= keep:
+        return ids, distances
+    order = np.argpartition(distances, keep)[:keep]
+    return ids[order], distances[order]
+
+
+def _rescored(
+    db: sqlite3.Connection,
+    owner: Owner,
+    query: NDArray[np.float32],
+    ids: Sequence[int],
+    limit: int,
+) -> list[tuple[int, float]]:
+    """Exact cosines of the rows, best first; equal ones by id."""
+    found: list[int] = []
+    blobs: list[bytes] = []
+    for start in range(0, len(ids), PAGE):
+        some = ids[start : start + PAGE]
+        marks = ",".join("?" * len(some))
+        for row in db.execute(
+            f"SELECT id, vector FROM {owner}_vectors WHERE id IN ({marks})", some
+        ):
+            found.append(row["id"])
+            blobs.append(row["vector"])
+    if not found:
+        return []
+    matrix = np.frombuffer(b"".join(blobs), "<f4").reshape(len(found), -1)
+    cosines = matrix @ query
+    order = np.lexsort((found, -cosines))[:limit]
+    return [(found[i], float(cosines[i])) for i in order]
+
+
+def _last_page(
+    db: sqlite3.Connection, owner: Owner, dimensions: int
+) -> tuple[int, int, NDArray[np.int64], NDArray[np.uint8]]:
+    """The page that takes the next vectors: number, count, ids, bits."""
+    row = db.execute(
+        f"SELECT * FROM {owner}_vector_pages ORDER BY page DESC LIMIT 1"
+    ).fetchone()
+    width = (dimensions + 7) // 8
+    if row is None or row["count"] >= PAGE:
+        number = 0 if row is None else row["page"] + 1
+        return number, 0, np.empty(0, np.int64), np.empty((0, width), np.uint8)
+    ids = np.frombuffer(row["ids"], np.int64)
+    bits = np.frombuffer(row["bits"], np.uint8).reshape(-1, width)
+    return row["page"], row["count"], ids, bits

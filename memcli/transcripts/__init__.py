@@ -1,0 +1,1 @@
+"""Bytes on disk → messages. `discover` finds files, `read_file` reads one."""

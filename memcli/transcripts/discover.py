@@ -1,0 +1,81 @@
+"""Paths on the command line → files that may hold transcripts."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from memcli.errors import UnreadableInput
+
+STDIN = "-"
+# Folders that hold other people's files in great numbers, never transcripts.
+_SKIPPED_FOLDERS = {".git", "node_modules", "__pycache__", ".venv"}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file with the facts that tell whether it changed since it was read."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+def discover(paths: Iterable[str]) -> Iterator[FoundFile]:
+    """Every regular file below the paths, once, in a stable order.
+
+    Raises UnreadableInput for a path that is missing, unreadable or no file.
+    """
+    seen: set[str] = set()
+    for name in paths:
+        for found in _files_of(name):
+            if found.path not in seen:
+                seen.add(found.path)
+                yield found
+
+
+def _files_of(name: str) -> Iterator[FoundFile]:
+    path = Path(os.path.abspath(name))  # noqa: PTH100  keeps symlinks as given
+    if path.is_dir():
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise UnreadableInput(f"{name}: permission denied")
+        yield from _walk(os.fspath(path))
+        return
+    try:
+        found = _stat(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UnreadableInput(f"{name}: {reason.lower()}") from None
+    if found is None:
+        raise UnreadableInput(f"{name}: neither a file nor a folder")
+    yield found
+
+
+def _walk(folder: str) -> Iterator[FoundFile]:
+    """Depth first by name. `os.scandir` gives the type without another stat."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return  # a folder below that is closed to us; what is open is read
+    for entry in entries:
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name not in _SKIPPED_FOLDERS:
+                    yield from _walk(entry.path)
+            elif entry.is_file():
+                status = entry.stat()
+                yield FoundFile(
+                    entry.path, status.st_size, status.st_mtime_ns, status.st_ino
+                )
+        except OSError:
+            continue  # went away between the listing and the look
+
+
+def _stat(path: Path) -> FoundFile | None:
+    status = path.stat()
+    if not path.is_file():
+        return None
+    return FoundFile(
+        os.fspath(path), status.st_size, status.st_mtime_ns, status.st_ino
+    )

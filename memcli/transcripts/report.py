@@ -1,0 +1,34 @@
+"""What reading one file came to: the format, and a count for every skip."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+# Enough to find the trouble in a file; the counts are always complete.
+MAX_PROBLEMS = 20
+
+
+@dataclass(slots=True)
+class FileReport:
+    """Filled while a file is read.
+
+    `skipped` counts what was left out, by reason; `problems` holds the first
+    few bad lines as `file:line: why`, without any of the file's contents.
+    """
+
+    path: str
+    format: str | None = None
+    messages: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    threads: set[str] = field(default_factory=set)
+    error: str | None = None
+
+    def skip(self, reason: str) -> None:
+        """Count something that was left out on purpose."""
+        self.skipped[reason] += 1
+
+    def problem(self, line: int, reason: str) -> None:
+        """Count a line that could not be used, and remember where it is."""
+        self.skipped[reason] += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(f"{self.path}:{line}: {reason}")
