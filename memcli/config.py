@@ -92,7 +92,9 @@ def _resolve(
         return Value(setting, given, f"--{setting.name}")
     text = os.environ.get(setting.variable)
     if text:
-        return Value(setting, _convert(setting, text, setting.variable), setting.variable)
+        return Value(
+            setting, _convert(setting, text, setting.variable), setting.variable
+        )
     for path, content in files:
         if setting.name in content:
             found = _convert(setting, content[setting.name], str(path))

@@ -101,7 +101,8 @@ class Memories:
             return None
         if self._encoder is None:
             self._encoder = encoder(model, texts=1)
-        return self._encoder.encode([query])[0]
+        vector: vectors.Vector = self._encoder.encode([query])[0]
+        return vector
 
 
 def _utc(moment: datetime | None) -> datetime | None:

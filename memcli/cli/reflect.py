@@ -3,7 +3,7 @@
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +35,9 @@ def reflect(
     namespace: Annotated[
         str | None,
         typer.Option(
-            "--namespace", "-n", metavar="TEMPLATE",
+            "--namespace",
+            "-n",
+            metavar="TEMPLATE",
             help="Where memories go, such as 'memories/{user_id}/{project}'.",
         ),
     ] = None,
@@ -45,7 +47,9 @@ def reflect(
     ] = None,
     quiet_period: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Leave younger threads alone: 0, 30m, 6h, 1d."),
+        typer.Option(
+            metavar="TIME", help="Leave younger threads alone: 0, 30m, 6h, 1d."
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=256, help="Threads extracted at once.")
@@ -102,7 +106,9 @@ def reflect(
     elif not quiet:
         _print_report(report)
     if report.interrupted:
-        raise Interrupted("stopped; what was finished is kept, run it again for the rest")
+        raise Interrupted(
+            "stopped; what was finished is kept, run it again for the rest"
+        )
     for silent in report.reading.silent:
         print(f"memcli: {silent}: looks like a transcript, but has no message in it",
               file=sys.stderr)  # fmt: skip
@@ -163,7 +169,7 @@ def _stoppable() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stop.set()
 
-    before: dict[int, Callable[..., Any] | int | None] = {}
+    before: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             before[number] = signal.signal(number, ask)

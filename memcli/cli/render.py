@@ -17,7 +17,9 @@ def console(*, stderr: bool = False) -> Console:
     """Results go to stdout, notices to stderr; no wrapping or colour in a pipe."""
     stream = sys.stderr if stderr else sys.stdout
     wide = None if stream.isatty() else 10_000
-    return Console(stderr=stderr, width=wide, highlight=False, soft_wrap=not stream.isatty())
+    return Console(
+        stderr=stderr, width=wide, highlight=False, soft_wrap=not stream.isatty()
+    )
 
 
 def print_json(value: Any) -> None:

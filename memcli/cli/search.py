@@ -71,7 +71,9 @@ def search(
         print_json([hit_json(hit) for hit in hits])
         return
     if not hits:
-        where = "" if in_ is not In.MEMORIES else "; --in messages searches what was said"
+        where = (
+            "" if in_ is not In.MEMORIES else "; --in messages searches what was said"
+        )
         print(f"nothing found{where}", file=sys.stderr)
         return
     out = console()
@@ -84,7 +86,9 @@ def _print_hit(out: object, hit: Hit, query: str) -> None:
 
     assert isinstance(out, Console)
     shown = hit.text if hit.memory else snippet(hit.text, marked(hit.text, query))
-    line = Text.assemble((f"{hit.id:>4}", "cyan"), "  ", (f"{hit.score:.2f}", "dim"), "  ")
+    line = Text.assemble(
+        (f"{hit.id:>4}", "cyan"), "  ", (f"{hit.score:.2f}", "dim"), "  "
+    )
     line.append_text(marked_text(shown, marked(shown, query), "bold yellow"))
     if hit.memory is not None and hit.memory.valid_to is not None:
         line.append(f" (until {hit.memory.valid_to:%Y-%m-%d})", "dim")

@@ -60,7 +60,9 @@ def _show_many(found: list[Memory], as_json: bool) -> None:
         return
     for namespace, group in groupby(found, key=lambda memory: memory.namespace):
         listed = list(group)
-        out.print(Text(f"{namespace}  ({plural(len(listed), 'memory', 'memories')})", "bold"))
+        out.print(
+            Text(f"{namespace}  ({plural(len(listed), 'memory', 'memories')})", "bold")
+        )
         for memory in listed:
             line = Text.assemble(
                 (f"{memory.id:>4}", "cyan"), f"  {memory.kind:<11}  ",
@@ -102,11 +104,13 @@ def _show_one(store: Any, id: str, as_json: bool) -> None:
     out.print(Text("    said", "dim"))
     for source in memory.sources:
         out.print(Text.assemble("      “", source.quote, "”"))
-        out.print(Text(f"        {origin_line(source)}, message {source.message_id}", "dim"))
+        out.print(
+            Text(f"        {origin_line(source)}, message {source.message_id}", "dim")
+        )
     out.print(Text("    history", "dim"))
     for entry in history:
-        out.print(f"      run {entry.run_id}, {day(entry.at)}: {entry.op}, {entry.reason}",
-                  markup=False)  # fmt: skip
+        what = f"{day(entry.at)}: {entry.op}, {entry.reason}"
+        out.print(Text(f"      run {entry.run_id}, {what}"))
 
 
 def _show_message(store: Any, id: str, as_json: bool) -> None:
@@ -156,5 +160,3 @@ def _message_json(row_id: int, message: Message) -> dict[str, Any]:
         "sent_at": to_text(message.sent_at),
         "text": message.text,
     }
-
-

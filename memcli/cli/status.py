@@ -49,8 +49,12 @@ def _print(found: dict[str, Any], now: datetime) -> None:
     held = plural(found["memories"], "memory", "memories")
     if found["superseded"]:
         held += f" and {found['superseded']:,} superseded"
-    out.print(f"  {held}, from {plural(found['messages'], 'message')} in "
-              f"{plural(found['threads'], 'thread')} of {plural(found['files'], 'file')}")  # fmt: skip
+    messages, read = (
+        plural(found["messages"], "message"),
+        plural(found["files"], "file"),
+    )
+    out.print(f"  {held}, from {messages} in {plural(found['threads'], 'thread')}")
+    out.print(f"  {read} read")
     out.print(f"  due      {plural(len(found['due']), 'thread')}")
     out.print(f"  waiting  {plural(len(found['waiting']), 'thread')}")
     for waiting in found["waiting"][:_LISTED]:

@@ -5,11 +5,9 @@ off only when there is much to encode. Both encoders give the same vectors.
 """
 
 import importlib.util
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,31 +28,31 @@ class Encoder(Protocol):
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
 
 
-@dataclass(slots=True)
 class LibraryEncoder:
-    """The sentence-transformers package itself."""
+    """The sentence-transformers package itself, for a model by folder or name.
 
-    source: str
+    Raises UsageError when the package cannot load the model.
+    """
 
-    def __post_init__(self) -> None:
-        # Nothing is downloaded unless the user asked for a model by its name.
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    def __init__(self, source: str) -> None:
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()  # it would draw into our own
         try:
-            self._model = SentenceTransformer(self.source, device="cpu")
-        except (OSError, ValueError) as error:
+            self._model: Any = SentenceTransformer(source, device="cpu")
+        except Exception as error:
+            # Whatever is wrong with a model, the hub client, the config reader
+            # and the weights loader each raise kinds of their own.
             reason = str(error).splitlines()[0] if str(error) else repr(error)
             raise UsageError(
-                f"embedding model {self.source!r} cannot be loaded: {reason}"
+                f"embedding model {source!r} cannot be loaded: {reason}"
             ) from error
-        self.dimensions = int(self._model.get_embedding_dimension())
-
-    dimensions: int = 0
-    _model: object = None
+        self.dimensions = int(self._model.encode("").shape[0])
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        found = self._model.encode(  # type: ignore[attr-defined]
+        """See Encoder."""
+        found = self._model.encode(
             list(texts), normalize_embeddings=True, show_progress_bar=False
         )
         return np.asarray(found, np.float32)

@@ -307,7 +307,7 @@ def _sources_of(
                     message_id=row["message_id"],
                     quote=row["quote"],
                     said_at=from_text(row["sent_at"]),
-                    role=cast(Role, row["role"]),
+                    role=cast("Role", row["role"]),
                     author=row["name"],
                 )
             )

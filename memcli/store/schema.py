@@ -17,7 +17,7 @@ _TOKENIZER = "porter unicode61 remove_diacritics 2"
 
 
 def _create_runs(db: "Database") -> None:
-    db["runs"].create(
+    db.table("runs").create(
         {
             "id": int,
             "started_at": str,
@@ -44,7 +44,7 @@ def _create_runs(db: "Database") -> None:
 
 
 def _create_files(db: "Database") -> None:
-    db["files"].create(
+    db.table("files").create(
         {
             "path": str,
             "size": int,
@@ -61,7 +61,7 @@ def _create_files(db: "Database") -> None:
 
 
 def _create_threads_and_messages(db: "Database") -> None:
-    db["threads"].create(
+    db.table("threads").create(
         {
             "id": str,
             "format": str,
@@ -74,7 +74,7 @@ def _create_threads_and_messages(db: "Database") -> None:
         not_null={"format", "metadata"},
         defaults={"attempts": 0},
     )
-    db["messages"].create(
+    db.table("messages").create(
         {
             "id": int,
             "key": str,  # identity across files
@@ -97,9 +97,9 @@ def _create_threads_and_messages(db: "Database") -> None:
             ("reflected_in", "runs", "id"),
         ],
     )  # fmt: skip
-    db["messages"].create_index(["key"], unique=True)
-    db["messages"].create_index(["thread_id", "sent_at"])
-    db["messages"].create_index(["sent_at"])
+    db.table("messages").create_index(["key"], unique=True)
+    db.table("messages").create_index(["thread_id", "sent_at"])
+    db.table("messages").create_index(["sent_at"])
     db.execute(
         "CREATE INDEX idx_messages_new ON messages (thread_id) "
         "WHERE reflected_in IS NULL"
@@ -107,7 +107,7 @@ def _create_threads_and_messages(db: "Database") -> None:
     db.execute("CREATE INDEX idx_messages_bare ON messages (id) WHERE embedded = 0")
     # Texts a message had before it was edited. An old copy of a file must not
     # turn an edited message back.
-    db["message_edits"].create(
+    db.table("message_edits").create(
         {"message": int, "text_sha256": str, "replaced_at": str},
         pk=("message", "text_sha256"),
         foreign_keys=[("message", "messages", "id")],
@@ -116,7 +116,7 @@ def _create_threads_and_messages(db: "Database") -> None:
 
 
 def _create_extractions(db: "Database") -> None:
-    db["extractions"].create(
+    db.table("extractions").create(
         {
             "id": int,
             "run_id": int,
@@ -146,7 +146,7 @@ def _create_extractions(db: "Database") -> None:
 
 
 def _create_memories(db: "Database") -> None:
-    db["memories"].create(
+    db.table("memories").create(
         {
             "id": int,
             "namespace": str,
@@ -171,11 +171,11 @@ def _create_memories(db: "Database") -> None:
         defaults={"embedded": 0},
         foreign_keys=[("superseded_by", "memories", "id")],
     )  # fmt: skip
-    db["memories"].create_index(["namespace", "text_key"])
-    db["memories"].create_index(["namespace", "about"])
+    db.table("memories").create_index(["namespace", "text_key"])
+    db.table("memories").create_index(["namespace", "about"])
     db.execute("CREATE INDEX idx_memories_bare ON memories (id) WHERE embedded = 0")
     _index_text(db, "memories")
-    db["sources"].create(
+    db.table("sources").create(
         {
             "memory_id": int,
             "message": int,
@@ -187,8 +187,8 @@ def _create_memories(db: "Database") -> None:
             ("message", "messages", "id"),
         ],
     )
-    db["sources"].create_index(["message"])
-    db["operations"].create(
+    db.table("sources").create_index(["message"])
+    db.table("operations").create(
         {
             "id": int,
             "run_id": int,
@@ -206,24 +206,24 @@ def _create_memories(db: "Database") -> None:
             ("memory_id", "memories", "id"),
         ],
     )
-    db["operations"].create_index(["memory_id"])
-    db["operations"].create_index(["run_id"])
+    db.table("operations").create_index(["memory_id"])
+    db.table("operations").create_index(["run_id"])
 
 
 def _create_vectors(db: "Database") -> None:
-    db["embedding_models"].create(
+    db.table("embedding_models").create(
         {"id": int, "name": str, "dimensions": int}, pk="id", not_null={"name"}
     )
     for owner in ("memories", "messages"):
         # `vector` is float32, little-endian, of unit length. The pages beside
         # it hold one bit a dimension for 4,096 vectors each: what a search
         # scans before it looks at any float.
-        db[f"{owner}_vectors"].create(
+        db.table(f"{owner}_vectors").create(
             {"id": int, "page": int, "slot": int, "vector": bytes},
             pk="id",
             foreign_keys=[("id", owner, "id")],
         )
-        db[f"{owner}_vector_pages"].create(
+        db.table(f"{owner}_vector_pages").create(
             {"page": int, "count": int, "ids": bytes, "bits": bytes}, pk="page"
         )
 
@@ -234,8 +234,8 @@ def _index_text(db: "Database", table: str) -> None:
     The update trigger sqlite-utils makes fires for every column; ours only for
     the text, since most updates are of bookkeeping.
     """
-    db[table].enable_fts(["text"], tokenize=_TOKENIZER, create_triggers=True)
-    (trigger,) = (t for t in db[table].triggers if t.name == f"{table}_au")
+    db.table(table).enable_fts(["text"], tokenize=_TOKENIZER, create_triggers=True)
+    (trigger,) = (t for t in db.table(table).triggers if t.name == f"{table}_au")
     db.execute(f'DROP TRIGGER "{trigger.name}"')
     db.execute(trigger.sql.replace("AFTER UPDATE ON", "AFTER UPDATE OF text ON"))
 

@@ -155,9 +155,7 @@ def _allowed_messages(db: sqlite3.Connection, query: Query) -> set[int] | None:
     if query.namespace is not None:
         # A message belongs where its thread's extractions went.
         clause, parameters = memories.below(query.namespace)
-        where.append(
-            f"thread_id IN (SELECT thread_id FROM extractions WHERE {clause})"
-        )
+        where.append(f"thread_id IN (SELECT thread_id FROM extractions WHERE {clause})")
     where, parameters = _between("sent_at", query, where, parameters)
     return _ids(db, "messages", where, parameters)
 
@@ -187,9 +185,9 @@ def _ids(
 
 def marked(text: str, query: str) -> list[tuple[int, int]]:
     """Where the query's words stand in a text, as (start, end), for marking."""
-    telling = {
-        _stem(word) for word in words(query) if word not in STOP_WORDS
-    } or {_stem(word) for word in words(query)}
+    telling = {_stem(word) for word in words(query) if word not in STOP_WORDS} or {
+        _stem(word) for word in words(query)
+    }
     return [
         match.span()
         for match in re.finditer(r"[^\W_]+(?:[.'’@#+\-/][^\W_]+)*[+#]*", text)
@@ -216,14 +214,14 @@ def counts(db: sqlite3.Connection) -> Mapping[str, int]:
     return dict(row)
 
 
-STOP_WORDS = frozenset(
-    "a about after all also am an and any are as at be because been before being but "
-    "by can could did do does doing down during each for from further had has have "
-    "having he her here hers him his how i if in into is it its itself just me more "
-    "most my myself no nor not now of off on once only or other our ours out over own "
-    "same she should so some such than that the their theirs them then there these "
-    "they this those through to too under until up very was we were what when where "
-    "which while who whom why will with would you your yours yourself user's user "
-    "i'm i've i'd i'll it's that's what's don't didn't doesn't isn't aren't wasn't "
-    "let let's us please tell know remember".split()
-)
+_STOP_WORDS = """
+    a about after all also am an and any are as at be because been before being but by
+    can could did do does doing down during each for from further had has have having he
+    her here hers him his how i if in into is it its itself just me more most my myself
+    no nor not now of off on once only or other our ours out over own same she should so
+    some such than that the their theirs them then there these they this those through
+    to too under until up very was we were what when where which while who whom why will
+    with would you your yours yourself user user's i'm i've i'd i'll it's that's what's
+    don't didn't doesn't isn't aren't wasn't let let's us please tell know remember
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())

@@ -78,9 +78,7 @@ def put(
             f"INSERT INTO {owner}_vectors (id, page, slot, vector) VALUES (?, ?, ?, ?)",
             [
                 (int(id), page, count + i, np.asarray(vector, "<f4").tobytes())
-                for i, (id, vector) in enumerate(
-                    zip(fresh, vectors[some], strict=True)
-                )
+                for i, (id, vector) in enumerate(zip(fresh, vectors[some], strict=True))
             ],
         )
         db.executemany(
@@ -158,14 +156,14 @@ def similarities(
     return dict(_rescored(db, owner, query, ids, len(ids)))
 
 
-def _hamming(
-    bits: NDArray[np.uint8], pattern: NDArray[np.uint8]
-) -> NDArray[np.uint16]:
+def _hamming(bits: NDArray[np.uint8], pattern: NDArray[np.uint8]) -> NDArray[np.uint16]:
     """The number of differing bits of each row; in 64-bit words where they fit."""
     if bits.shape[1] % 8 == 0:
-        words = bits.view(np.uint64) ^ pattern.view(np.uint64)
-        return np.bitwise_count(words).sum(axis=1, dtype=np.uint16)
-    return np.bitwise_count(bits ^ pattern).sum(axis=1, dtype=np.uint16)
+        differing = np.bitwise_count(bits.view(np.uint64) ^ pattern.view(np.uint64))
+    else:
+        differing = np.bitwise_count(bits ^ pattern)
+    counted: NDArray[np.uint16] = differing.sum(axis=1, dtype=np.uint16)
+    return counted
 
 
 def _closest(
@@ -199,7 +197,7 @@ def _rescored(
         return []
     matrix = np.frombuffer(b"".join(blobs), "<f4").reshape(len(found), -1)
     cosines = matrix @ query
-    order = np.lexsort((found, -cosines))[:limit]
+    order = np.lexsort((np.array(found), -cosines))[:limit]
     return [(found[i], float(cosines[i])) for i in order]
 
 

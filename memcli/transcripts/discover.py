@@ -76,6 +76,4 @@ def _stat(path: Path) -> FoundFile | None:
     status = path.stat()
     if not path.is_file():
         return None
-    return FoundFile(
-        os.fspath(path), status.st_size, status.st_mtime_ns, status.st_ino
-    )
+    return FoundFile(os.fspath(path), status.st_size, status.st_mtime_ns, status.st_ino)

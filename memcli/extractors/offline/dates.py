@@ -34,6 +34,11 @@ _SEASONS = {"spring": 3, "summer": 6, "autumn": 9, "fall": 9, "winter": 12}
 _DAY = "|".join(sorted((d for d in _DAYS if len(d) > 3 or d != "sun"), key=len)[::-1])
 _FULL_DAY = "|".join(name.lower() for name in calendar.day_name)
 _MONTH = "|".join(sorted(_MONTHS, key=len)[::-1])
+_PAST_VERB = re.compile(
+    r"(?<!getting )(?<!get )(?<!be )(?<!is )(?<!are )\b(?:\w+ed|since|was|were|had|got|went|came|left|began|bought|sold|met|did|lost|won)"
+    r"(?:\s+\w+){0,2}\s*$",
+    re.IGNORECASE,
+)
 _NUMBER = r"\d{1,3}|" + "|".join(sorted(_NUMBERS, key=len)[::-1])
 _ORDINAL = r"(?:st|nd|rd|th)"
 
@@ -63,10 +68,17 @@ def mentions(text: str, said_on: date, tense: Tense | None) -> list[TimeMention]
         for match in pattern.finditer(text):
             if any(m.start < match.end() and match.start() < m.end for m in found):
                 continue
-            mention = resolve(match, said_on, tense)
+            mention = resolve(
+                match, said_on, tense or _tense_before(text, match.start())
+            )
             if mention is not None:
                 found.append(mention)
     return sorted(found, key=lambda mention: mention.start)
+
+
+def _tense_before(text: str, at: int) -> Tense | None:
+    """ "… started in October" looks back, whatever the rest of the sentence does."""
+    return "past" if _PAST_VERB.search(text, 0, at) else None
 
 
 def resolved(text: str, found: list[TimeMention]) -> str:
@@ -242,7 +254,9 @@ def _ordinal(
     return _at(match, day, tense=_side(day, said_on))
 
 
-def _iso(match: re.Match[str], said_on: date, tense: Tense | None) -> TimeMention | None:
+def _iso(
+    match: re.Match[str], said_on: date, tense: Tense | None
+) -> TimeMention | None:
     try:
         day = date.fromisoformat(match["iso"])
     except ValueError:
@@ -255,7 +269,7 @@ def _month_alone(
 ) -> TimeMention | None:
     month = _MONTHS[match["month"].lower()]
     options = [date(said_on.year + d, month, 15) for d in (-1, 0, 1)]
-    day = _nearest(options, said_on, tense or "future")
+    day = _nearest(options, said_on, tense)
     lead = match["lead"]
     return TimeMention(
         match.start(), match.end(), f"{lead}{_month_text(day)}", None,

@@ -9,7 +9,12 @@ from memcli.extractors.base import Extraction
 from memcli.extractors.offline import signals as s
 from memcli.extractors.offline.dates import Tense, TimeMention, mentions, resolved
 from memcli.extractors.offline.grammar import Subject, finished, third_person
-from memcli.extractors.offline.prose import Sentence, plays_a_part, sentences
+from memcli.extractors.offline.prose import (
+    Sentence,
+    sentences,
+    speaks_for_others,
+    starts_a_part,
+)
 from memcli.extractors.offline.signals import Signal
 from memcli.models import Candidate, Kind, Message, Quote, ThreadPart
 
@@ -19,7 +24,7 @@ _LEAD_IN = re.compile(
     r"(?:(?:oh|ah|well|so|ok|okay|yes|yep|yeah|no|right|and|but|also|btw|by the way|anyway"
     r"|hey|hi|hello|thanks|thank you|cheers|sure|great|perfect|honestly|actually|sorry"
     r"|correction|note|fyi|just fyi|for context|for the record|for what it['’]s worth"
-    r"|just so you know|in general|generally|in fact|plus|personally|to be honest|tbh"
+    r"|just so you know|in fact|plus|personally|to be honest|tbh"
     r"|frankly|basically|as i said|lol|haha|hm+|ugh|listen|look|update|quick update"
     r"|first|also|one more thing|between us|on second thoughts?|no no|wait|nope"
     r"|the thing is|you know|i think|i guess|i mean|now|then|after all|admittedly"
@@ -31,6 +36,13 @@ _CLAUSE = re.compile(
     r"(?:(?:and|but|so|because|since|as|though|although|which is why|plus)\s+)?"
     r"|\s(?:and|but|because|since|so|though|although|that)\s+(?=(?:I|we|my|our)\b)",
 )
+# What follows from a statement, or is spliced on to it, is about something else.
+_CONSEQUENCE = re.compile(
+    r"(?:,\s*(?:and )?so\b(?! (?:far|long|much|does|do|is|did))|,\s*(?:and )?(?:that|this|it"
+    r"|those|these)(?:['’]s|['’]re)?\b(?! (?:called|named|is called|is named))"
+    r"|\sso (?:no|please|don['’]t|keep|skip|whatever|can|could|would)\b).*$",
+    re.IGNORECASE | re.DOTALL,
+)
 # Where a statement turns into a question or a request about something else.
 _TAIL = re.compile(
     r"(?:[,;]|\s[–—-]{1,2})\s*(?:so |and |but |then )?(?:please\b|can you|could you|would you"
@@ -40,7 +52,7 @@ _TAIL = re.compile(
     r"|ok\?|okay\?|thanks|thank you|if (?:you|that)|so (?:what|how|please|can|could|don['’]t"
     r"|do|does|is|whatever|keep|skip|use)|hope|sorry|I['’]d like|I want you|I need you"
     r"|yes or no|judge me|god help|kindly\b).*$"
-    r"| and (?:I|we) (?:have nothing|need|wonder|would like|can['’]t (?:decide|find)|want to"
+    r"| and (?:I|we) (?:have (?:nothing|to)|must|need|wonder|would like|can['’]t (?:decide|find)|want to"
     r" know|was wondering)\b.*$",
     re.IGNORECASE | re.DOTALL,
 )
@@ -49,8 +61,12 @@ _WITHOUT_ANTECEDENT = re.compile(
     r"(?: too| also| now| already)?\.?$",
     re.IGNORECASE,
 )
-_HERE = re.compile(r"\b(?:here|there|this|these|those)\b(?! (?:week|month|year|summer))", re.I)
-_PRONOUN_START = re.compile(r"^(?:he|she|it|they|this|that|these|those)\b", re.IGNORECASE)
+_HERE = re.compile(
+    r"\b(?:here|there|this|these|those)\b(?! (?:week|month|year|summer))", re.I
+)
+_PRONOUN_START = re.compile(
+    r"^(?:he|she|it|they|this|that|these|those)\b", re.IGNORECASE
+)
 _OWN_WORDS = re.compile(r"\b(?:I|my|me|we|our|us|mine)\b", re.IGNORECASE)
 _THEME = re.compile(r"\b(?:dark|light)[ -]?(?:mode|theme)\b", re.IGNORECASE)
 _DIET = re.compile(r"\b(?:vegetarian|vegan|pescatarian|flexitarian)\b", re.IGNORECASE)
@@ -84,7 +100,7 @@ class OfflineExtractor:
         """The candidates of one part, in the order they were said."""
         found: list[Candidate] = []
         acting = any(
-            plays_a_part(m.text) for m in part.context[-2:] if m.role == "user"
+            starts_a_part(m.text) for m in part.context[-3:] if m.role == "user"
         )
         for i, message in enumerate(part.new):
             if message.role == "assistant":
@@ -92,16 +108,18 @@ class OfflineExtractor:
                 after = part.new[i + 1] if i + 1 < len(part.new) else None
                 found += _agreed(message, before, after)
                 continue
-            acts_now = plays_a_part(message.text)
-            if not acts_now and not (acting and _first_person_story(message.text)):
+            if not acting and not speaks_for_others(message.text):
                 found += _said(message, part)
-            acting = acts_now
+            acting = starts_a_part(message.text)
         return Extraction(tuple(_distinct(found)))
 
 
 def _said(message: Message, part: ThreadPart) -> Iterator[Candidate]:
     """What a person's own sentences state."""
     subject = Subject(name=message.name or "The user")
+    project = part.thread.metadata.get("project")
+    if project:
+        subject = Subject(subject.name, f"The {project} team")
     previous: Sentence | None = None
     for sentence in sentences(message.text):
         candidate = _instruction(sentence, message, subject)
@@ -120,7 +138,9 @@ def _instruction(
     if bare.rstrip().endswith("?") or not _right_length(bare):
         return None
     lead = _LEAD_IN.match(bare)
-    for at in {0, lead.end() if lead else 0}:
+    starts = [0, *([lead.end()] if lead else [])]
+    starts += [m.end() for m in _CLAUSE.finditer(bare) if bare[m.start()] in ":–—-"]
+    for at in starts:
         for signal in s.INSTRUCTIONS:
             match = signal.pattern.match(bare, at)
             if match is None:
@@ -147,7 +167,7 @@ def _statement(
     subject: Subject,
 ) -> Candidate | None:
     """A fact, preference, plan, event, decision or correction about the author."""
-    text, bare = sentence.text, sentence.bare
+    bare = sentence.bare
     remember = s.REMEMBER.match(bare)
     asked = remember is not None and not bare.lower().startswith(
         ("for context", "fyi", "just so", "so you know", "for the record")
@@ -160,8 +180,10 @@ def _statement(
     corrects = bool(s.CORRECTION.match(bare)) or bool(
         previous and s.CORRECTION.match(previous.bare)
     )
-    tail = _TAIL.search(bare, at)
-    end = tail.start() if tail else len(bare)
+    end = len(bare)
+    for cut in (_TAIL, _CONSEQUENCE):
+        if (tail := cut.search(bare, at, end)) and tail.start() > at:
+            end = tail.start()
     if bare[at:end].rstrip().endswith("?"):
         return None
     clause = bare[at:end]
@@ -230,12 +252,12 @@ def _stated(
     confidence = signal.confidence
     if asked:
         confidence = max(confidence, 0.9)
-    if s.HEDGED.search(clause):
+    if s.HEDGED.search(sentence.bare, 0, found.end):
         confidence -= 0.2
     if s.TRANSIENT.search(clause):
         confidence -= 0.3
     if _HERE.search(clause):
-        confidence -= 0.12
+        confidence -= 0.3
     replaces: str | None = None
     if signal.change:
         replaces = found.match.groupdict().get("old") or ""
@@ -289,9 +311,15 @@ def _agreed(
     opening = next((i for i, x in enumerate(lines) if _sums_up(x.bare)), None)
     if opening is None:
         return
-    confirmed = after is not None and after.role == "user" and s.AGREES.match(after.text)
-    denied = after is not None and after.role == "user" and s.DISAGREES.match(after.text)
-    settled = before is not None and before.role == "user" and s.AGREES.match(before.text)
+    confirmed = (
+        after is not None and after.role == "user" and s.AGREES.match(after.text)
+    )
+    denied = (
+        after is not None and after.role == "user" and s.DISAGREES.match(after.text)
+    )
+    settled = (
+        before is not None and before.role == "user" and s.AGREES.match(before.text)
+    )
     if denied or not (confirmed or settled):
         return
     speaker = after if confirmed else before
@@ -399,7 +427,7 @@ def _about(
 
 def _with_group(subject: Subject, sentence: str) -> Subject:
     """Whether "we" are a team at work or people who share a life."""
-    if _WORKING_WORDS.search(sentence):
+    if subject.group or _WORKING_WORDS.search(sentence):
         return subject
     return Subject(subject.name, f"{subject.name}, with others,")
 
@@ -442,14 +470,13 @@ def _right_length(clause: str) -> bool:
     return MIN_WORDS <= len(clause.split()) <= MAX_WORDS
 
 
-def _first_person_story(text: str) -> bool:
-    """Long first-person prose right after somebody asked for a voice."""
-    return len(text.split()) > 12
-
-
 def _is_name(text: str) -> bool:
     word = text.split(" ", 1)[0]
-    return word[:1].isupper() and (word.isupper() or any(c.isupper() for c in word[1:]))
+    return (
+        len(word) > 1
+        and word[:1].isupper()
+        and (word.isupper() or any(c.isupper() for c in word[1:]))
+    )
 
 
 def _distinct(found: list[Candidate]) -> Iterator[Candidate]:

@@ -7,12 +7,12 @@ whose verbs are those of "I" but for "am" and "was".
 import re
 from dataclasses import dataclass
 
-_TOKEN = re.compile(r"\w+(?:['’]\w+)*|\s+|[^\w\s]")
+_TOKEN = re.compile(r"\w+(?:['’\-]\w+)*|\s+|[^\w\s]")
 _ADVERBS = {
     "always", "never", "also", "just", "still", "only", "rarely", "often", "seldom",
     "sometimes", "both", "all", "now", "ever", "once", "already", "almost", "mostly",
     "even", "hardly", "barely", "much", "quite", "rather", "kinda", "sort", "kind",
-    "of", "too", "then", "either", "no", "longer", "so", "usually", "once",
+    "of", "too", "then", "either", "no", "longer", "so", "usually",
 }  # fmt: skip
 _LY_VERBS = {"fly", "apply", "rely", "reply", "supply", "comply", "imply", "multiply"}
 _UNCHANGED = {
@@ -56,6 +56,7 @@ class Subject:
 
     @property
     def team(self) -> str:
+        """What "we" are called."""
         return self.group or possessive(self.name) + " team"
 
 
@@ -85,6 +86,10 @@ def third_person(clause: str, subject: Subject, *, named: bool = True) -> str:
                 agree = 0
             out.append(token)
             continue
+        if lower == "i" and before in ("and", "or"):  # "Marek and I are"
+            out.append("they" if introduced else subject.inside)
+            introduced = True
+            continue
         if lower == "i" or lower.startswith("i'"):
             new, takes_verb = _first_person(lower, subject, introduced, bool(out))
             singular = not introduced
@@ -95,7 +100,8 @@ def third_person(clause: str, subject: Subject, *, named: bool = True) -> str:
         if lower in ("we", "we're", "we've", "we'll", "we'd"):
             # The group was named: "they" from then on.
             tail = lower[2:]
-            out.append("they" + tail if introduced else subject.team + _spelled(tail))
+            team = subject.team[:1].lower() + subject.team[1:] if out else subject.team
+            out.append("they" + tail if introduced else team + _spelled(tail))
             singular = not introduced
             agree = 0 if tail else 6
             introduced = True

@@ -57,6 +57,11 @@ _FICTION = re.compile(
     r"|i'?ll play|i(?:'|’)?ll be the|i play|you play|playing the)\b",
     re.IGNORECASE,
 )
+_ACTING = re.compile(
+    r"\b(?:role-?play|stay in character|i'?ll (?:play|be the)|i play|let['’]s pretend"
+    r"|you (?:play|answer as)|until i (?:say|type) stop|pretend (?:i['’]?m|you['’]?re))\b",
+    re.IGNORECASE,
+)
 _LETTER = re.compile(
     r"^\s*(?:dear|hi|hello|hey|hallo|lieber?|beste)\b[^\n.!?]{0,40},\s*\n"
     r"|\n\s*(?:best|kind|warm)?\s*(?:regards|wishes|sincerely|cheers|yours|love|groeten"
@@ -94,9 +99,14 @@ def sentences(text: str) -> list[Sentence]:
     return found
 
 
-def plays_a_part(text: str) -> bool:
-    """Whether the message asks for, or plays, somebody else's voice."""
+def speaks_for_others(text: str) -> bool:
+    """Whether the message asks for, or holds, somebody else's voice."""
     return bool(_FICTION.search(_QUOTED.sub(_blank_long, text)))
+
+
+def starts_a_part(text: str) -> bool:
+    """Whether the author begins to play somebody, turn after turn."""
+    return bool(_ACTING.search(text))
 
 
 def _blank(match: re.Match[str]) -> str:

@@ -59,7 +59,9 @@ _KIN = (
     r"|nephew|(?:mother|father|sister|brother|parents)-in-law|stepson|stepdaughter"
     r"|flatmate|roommate|housemate|neighbou?r|best friend|family|oma|opa)"
 )
-_PET = r"(?:dog|cat|puppy|kitten|horse|rabbit|parrot|hamster|tortoise|greyhound|dachshund)"
+_PET = (
+    r"(?:dog|cat|puppy|kitten|horse|rabbit|parrot|hamster|tortoise|greyhound|dachshund)"
+)
 _WORK = (
     r"(?:boss|manager|supervisor|advisor|colleagues?|coworkers?|team|company|employer|job"
     r"|startup|firm|clients?|customers?|landlord|publisher|editor|doctor|therapist"
@@ -84,7 +86,8 @@ _HOLDS = (
     r"|not working|slow|fine|ok|okay|good|bad|asking|saying|telling|being|trying|going to"
     r"|complaining|mad|angry|happy|annoyed|confused|waiting|about to))"
     r"|has|have|lives?|works?|runs?|uses?|teaches|goes to|likes?|loves?|hates?|prefers?"
-    r"|can't|cannot|doesn't|don't|speaks?|was born|comes from|plays?|studies|wants? us"
+    r"|(?:can't|cannot|doesn't|don't) (?:eat|drink|stand|have|drive|swim|walk|see|hear|fly"
+    r"|work|like|speak|use|live|want)|speaks?|was born|comes from|plays?|studies|wants? us"
     r"|insists?|expires?|starts?|begins?|ends?|turns?|lies|sits?|stays?|needs?|eats?"
     r"|moves?|moved|died|got|retires?|visits?|comes?|leaves?)"
 )
@@ -107,7 +110,7 @@ _GOING = (
     r"|on holiday|on vacation|out of office|on parental leave)"
 )
 _VERB = (
-    r"(?!(?:mind|again|ever|been|a|an|the|wondered|thought|had|heard|seen|knew|so|good|fun"
+    r"(?!(?:mind|again|ever|been|could|would|should|did|do|does|can|will|am|are|a|an|the|wondered|thought|had|heard|seen|knew|so|good|fun"
     r"|nice|happens|happened|fails|in|on|at|for|with|to|is|was|be sure)\b)[a-z]+\b(?<!ing)"
 )
 _RECURRING = (
@@ -127,8 +130,9 @@ def _signal(
     change: bool = False,
     voice: Voice = "statement",
 ) -> Signal:
-    spaced = pattern.replace("'", "['’]")
-    compiled = re.compile(spaced, re.IGNORECASE)
+    # People type both apostrophes.
+    either = re.sub(r"'(?=(?:s|re|ve|m|d|ll|t)\b)", "['’]", pattern)
+    compiled = re.compile(either, re.IGNORECASE)
     return Signal(name, kind, compiled, confidence, needs, about, change, voice)
 
 
@@ -181,9 +185,9 @@ SIGNALS: tuple[Signal, ...] = (
     # Where, who, what.
     _signal(
         "lives in", Kind.FACT,
-        rf"(?:I {_ADV}live|I'm based|I am based|I'm living|I am living|we live)"
-        r" (?:in|near|on|outside|just outside|at) (?!a world|fear|hope|the moment)",
-        0.92, about="residence",
+        rf"(?:I'm in (?=(?-i:[A-ZÀ-Þ])(?!I\b|HR\b|IT\b))|(?:I {_ADV}live|I'm based|I am based|I'm living|I am living|we live)"
+        r" (?:in|near|on|outside|just outside|at) (?!a world|fear|hope|the moment))",
+        0.9, about="residence",
     ),
     _signal(
         "moved to", Kind.EVENT,
@@ -273,6 +277,11 @@ SIGNALS: tuple[Signal, ...] = (
         0.8,
     ),
     _signal(
+        "mode", Kind.PREFERENCE,
+        rf"I(?:'ve| have)? {_ADV}(?:had|use|used|keep|want|like) (?:\w+ )?(?:dark|light) mode\b",
+        0.86,
+    ),
+    _signal(
         "never had", Kind.FACT,
         r"I(?:'ve| have) (?:never|always) (?:owned|had|been|lived|learned|driven|smoked"
         r"|eaten|liked|wanted|loved|hated|preferred|used)\b"
@@ -320,6 +329,25 @@ SIGNALS: tuple[Signal, ...] = (
         r"(?!(?:know|have|need|want|think|see|get|got|had|seem|like|understand|care|talk|mind"
         r"|really|even|do it|do that)\b)[a-z]+\b .*\w",
         0.72,
+    ),
+    _signal(
+        "own event", Kind.EVENT,
+        rf"(?:my|our) (?:[\w-]+ )?(?:[\w-]+){_NAME},? (?:[\w -]{{2,40}}? )?(?:is|are|'s|'re"
+        r"|starts?|begins?|ends?|expires?|comes?|will|'ll|opens?|arrives?|moves?|leaves?"
+        r"|turns?|graduates?|retires?|runs out|closes?) .+",
+        0.74, needs="future",
+    ),
+    _signal(
+        "recurring", Kind.FACT,
+        rf"(?:the|our|my) (?:[\w-]+ ){{1,4}}(?:is|are|gets?|runs?|happens?|goes|go|leaves?"
+        rf"|meets?|rebuilds?|resets?) .*\b(?:{_RECURRING})",
+        0.74,
+    ),
+    _signal(
+        "every needs", Kind.PROCEDURE,
+        r"(?:every|each|all|any|no) (?:[\w-]+ ){1,4}(?:here|in (?:our|this|my) \w+|on our \w+"
+        r"|of ours) (?:needs?|must|has to|have to|goes?|gets?|is|are|requires?)\b",
+        0.74,
     ),
     _signal(
         "own is", Kind.FACT,
@@ -396,11 +424,6 @@ SIGNALS: tuple[Signal, ...] = (
         rf"(?:easier|harder|more|better|nicer|calming|distracting)) {_DEICTIC}\S",
         0.72,
     ),
-    _signal(
-        "mode", Kind.PREFERENCE,
-        r"I(?:'ve| have) (?:always )?had (?:dark|light) mode\b",
-        0.86,
-    ),
     # What was settled.
     _signal(
         "decided", Kind.DECISION,
@@ -437,7 +460,7 @@ SIGNALS: tuple[Signal, ...] = (
     # What lies ahead, what happened.
     _signal(
         "planning", Kind.PLAN,
-        rf"(?:I'm|I am|we're|we are|I'll be|we'll be) {_ADV}"
+        rf"(?:I'm|I am|we're|we are|I'll be|we'll be|(?:my \w+|\w+) and I are) {_ADV}"
         rf"(?:(?:going to|planning to|planning on|about to|due to|hoping to) \w+|{_GOING})\b",
         0.82, needs="future",
     ),
@@ -490,25 +513,6 @@ SIGNALS: tuple[Signal, ...] = (
         r"|gave|moved|started|graduated|broke|lost|won|left|came|turned|retired|flooded"
         r"|finished)\b",
         0.76, needs="past",
-    ),
-    _signal(
-        "own event", Kind.EVENT,
-        rf"(?:my|our) (?:[\w-]+ )?(?:[\w-]+){_NAME},? (?:[\w -]{{2,40}}? )?(?:is|are|'s|'re"
-        r"|starts?|begins?|ends?|expires?|comes?|will|'ll|opens?|arrives?|moves?|leaves?"
-        r"|turns?|graduates?|retires?|runs out|closes?) .+",
-        0.74, needs="future",
-    ),
-    _signal(
-        "recurring", Kind.FACT,
-        rf"(?:the|our|my) (?:[\w-]+ ){{1,4}}(?:is|are|gets?|runs?|happens?|goes|go|leaves?"
-        rf"|meets?|rebuilds?|resets?) .*\b(?:{_RECURRING})",
-        0.74,
-    ),
-    _signal(
-        "every needs", Kind.PROCEDURE,
-        r"(?:every|each|all|any|no) (?:[\w-]+ ){1,4}(?:here|in (?:our|this|my) \w+|on our \w+"
-        r"|of ours) (?:needs?|must|has to|have to|goes?|gets?|is|are|requires?)\b",
-        0.74,
     ),
 )  # fmt: skip
 
@@ -581,8 +585,8 @@ REMEMBER = re.compile(
 # A statement that sets an earlier one right.
 CORRECTION = re.compile(
     r"^(?:(?:oh|ah|hm+|no|wait|sorry|oops|ok(?:ay)?|and|also|lol)[,.! ]+)*"
-    r"(?:actually|correction|sorry|i was wrong|i misspoke|i meant|i told you wrong"
-    r"|scrap (?:what|that)|i had (?:it|that|them) wrong|my mistake|i mixed|i got .{2,30} "
+    r"(?:no no\b|actually|correction|sorry|i was wrong|i misspoke|i meant|i (?:told|gave) you (?:the )?wrong"
+    r"|(?:also,? )?i (?:told|gave) you the wrong|scrap (?:what|that)|i had (?:it|that|them) wrong|my mistake|i mixed|i got .{2,30} "
     r"wrong|not quite right|one correction|small correction)\b",
     re.IGNORECASE,
 )
@@ -601,8 +605,8 @@ _OPENING = (
 SUMMARY_LABEL = re.compile(
     _OPENING + r"(?:(?:so )?(?:to )?(?:recap|summari[sz]e|sum(?:ming)? up|summary)\b"
     r"(?: (?:of )?what (?:we|you) (?:\w+ )?(?:agreed|decided|settled)(?: on)?)?"
-    r"|(?:here(?:['’]s| is) )?what (?:we|you)(?:['’]ve| have)? (?:agreed|decided|settled)"
-    r"(?: on)?|as agreed|agreed(?=[:,.])|so(?: then)?,? (?:we|you)(?:['’]ve| have)?(?: both)? "
+    r"|(?:here(?:['’]s| is) )?(?:what|where) (?:we|you)(?:['’]ve| have)? (?:agreed|decided"
+    r"|settled|landed|ended up)(?: on)?|as agreed|agreed(?=[:,.])|so(?: then)?,? (?:we|you)(?:['’]ve| have)?(?: both)? "
     r"(?:agreed|decided|settled)(?: (?:on|that|to))?"
     r"|(?:we|you)(?:['’]ve| have) (?:agreed|decided|settled)(?: (?:on|that|to))?"
     r"|(?:the )?decisions?(?: so far)?(?=:)|that leaves us with"
@@ -611,7 +615,8 @@ SUMMARY_LABEL = re.compile(
     re.IGNORECASE,
 )
 SUMMARY_SENTENCE = re.compile(
-    _OPENING + r"(?P<body>(?:the plan (?:is|stands)|(?:so )?the .{2,40} (?:plan|schedule)"
+    _OPENING
+    + r"(?P<body>(?:the plan (?:is|stands)|(?:so )?the .{2,40} (?:plan|schedule)"
     r" (?:is|stands)|(?:so )?we(?:['’]re| are) (?:replacing|going with|keeping|using"
     r"|dropping|moving|switching)|you(?:['’]re| are) (?:taking|going with|keeping|dropping"
     r"|switching|moving|staying)|(?:so )?the [\w -]{2,40} (?:leaves|goes|happens|starts)).*)",
@@ -624,7 +629,9 @@ AGREES = re.compile(
     r"|lovely|brilliant|settled|sold)",
     re.IGNORECASE,
 )
-DISAGREES = re.compile(r"^\W*(?:no\b|nope|not |wait|hold on|hmm|actually|but )", re.IGNORECASE)
+DISAGREES = re.compile(
+    r"^\W*(?:no\b|nope|not |wait|hold on|hmm|actually|but )", re.IGNORECASE
+)
 
 # Words that take a sentence back while saying it.
 HYPOTHETICAL = re.compile(

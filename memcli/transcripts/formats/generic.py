@@ -53,7 +53,9 @@ class Generic:
             if thread_id is None:
                 report.problem(number, f"no thread id ({', '.join(THREAD_KEYS)})")
                 continue
-            message = self._message(number, record, thread_id, _metadata(record), report)
+            message = self._message(
+                number, record, thread_id, _metadata(record), report
+            )
             if message:
                 yield message
 

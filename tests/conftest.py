@@ -1,0 +1,99 @@
+"""What most tests need: a memcli to call, an isolated home, files to read."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memcli.__main__ import main
+
+
+@dataclass
+class Result:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Cli = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def isolated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """No setting, key or database of the machine reaches a test."""
+    for name in list(os.environ):
+        if name.startswith(("MEMCLI_", "ANTHROPIC_", "XDG_")):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    work = tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("MEMCLI_DB", str(work / "memories.db"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.chdir(work)
+    yield
+
+
+@pytest.fixture
+def cli(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Cli:
+    """Runs `memcli ARGS…` in this process, the way the command does."""
+
+    def run(*args: str | Path) -> Result:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["memcli", *map(str, args)])
+        code: object = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capsys.readouterr()
+        return Result(code if isinstance(code, int) else 0, out, err)
+
+    return run
+
+
+def said(
+    text: str,
+    *,
+    thread: str = "t1",
+    id: str | None = None,
+    role: str = "user",
+    at: str = "2026-09-01T10:00:00Z",
+    **more: Any,
+) -> dict[str, Any]:
+    """One line of a generic transcript."""
+    line = {"thread_id": thread, "role": role, "content": text, "timestamp": at, **more}
+    return {"id": id, **line} if id else line
+
+
+def write_lines(path: Path, *lines: dict[str, Any] | bytes | str) -> Path:
+    """A JSONL file; bytes and text go in as they are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        for line in lines:
+            if isinstance(line, dict):
+                line = json.dumps(line, ensure_ascii=False)
+            file.write(line.encode() if isinstance(line, str) else line)
+            file.write(b"\n")
+    return path
+
+
+def minutes_ago(minutes: float) -> str:
+    return (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
