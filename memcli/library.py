@@ -100,7 +100,7 @@ class Memories:
         if model is None:
             return None
         if self._encoder is None:
-            self._encoder = encoder(model, texts=1)
+            self._encoder = encoder(model)
         vector: vectors.Vector = self._encoder.encode([query])[0]
         return vector
 

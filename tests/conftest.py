@@ -31,9 +31,7 @@ Cli = Callable[..., Result]
 
 
 @pytest.fixture(autouse=True)
-def isolated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No setting, key or database of the machine reaches a test."""
     for name in list(os.environ):
         if name.startswith(("MEMCLI_", "ANTHROPIC_", "XDG_")):
@@ -50,9 +48,7 @@ def isolated(
 
 
 @pytest.fixture
-def cli(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Cli:
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """Runs `memcli ARGS…` in this process, the way the command does."""
 
     def run(*args: str | Path) -> Result:

@@ -51,20 +51,31 @@ def test_what_is_no_moment(value: object) -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("0", 0), ("90s", 90), ("30m", 1800), ("6h", 21600), ("1d", 86400), ("1.5h", 5400)],
+    [
+        ("0", 0),
+        ("90s", 90),
+        ("30m", 1800),
+        ("6h", 21600),
+        ("1d", 86400),
+        ("1.5h", 5400),
+    ],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("text", ["", "30", "soon", "-5m", "5 parsecs", "9" * 400 + "d"])
+@pytest.mark.parametrize(
+    "text", ["", "30", "soon", "-5m", "5 parsecs", "9" * 400 + "d"]
+)
 def test_what_is_no_duration_is_refused_with_examples(text: str) -> None:
     with pytest.raises(UsageError, match="90s, 30m, 6h"):
         parse_duration(text)
 
 
 def test_durations_are_written_rounded_up() -> None:
-    written = [format_duration(timedelta(seconds=s)) for s in (0, 59.2, 61, 1799.5, 7200)]
+    written = [
+        format_duration(timedelta(seconds=s)) for s in (0, 59.2, 61, 1799.5, 7200)
+    ]
     assert written == ["0s", "60s", "2m", "30m", "2h"]
 
 

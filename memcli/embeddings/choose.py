@@ -1,7 +1,8 @@
-"""Which encoder for which job.
+"""Which encoder for which model.
 
-Importing sentence-transformers takes seconds and half a gigabyte, which pays
-off only when there is much to encode. Both encoders give the same vectors.
+Importing sentence-transformers takes seconds and half a gigabyte. For the shape of
+model that most people use, our own encoder gives the same vectors without it, and
+is no slower in bulk (benchmarks/encoding.py); any other model goes to the library.
 """
 
 import importlib.util
@@ -15,9 +16,6 @@ from numpy.typing import NDArray
 from memcli.errors import UsageError
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
-# From this many texts on, sentence-transformers is done first, its import
-# included (benchmarks/encoding.py prints the two lines that cross here).
-LIBRARY_FROM = 0
 
 
 class Encoder(Protocol):
@@ -58,20 +56,19 @@ class LibraryEncoder:
         return np.asarray(found, np.float32)
 
 
-def encoder(model: str, texts: int) -> Encoder:
-    """The faster encoder for this many texts.
+def encoder(model: str) -> Encoder:
+    """The encoder for a model, by name or folder.
 
-    A model that the fast path cannot do exactly goes to sentence-transformers.
     Raises UsageError when the model cannot be loaded at all.
     """
     folder = model_folder(model)
-    if folder is not None and texts < LIBRARY_FROM:
+    if folder is not None:
         from memcli.embeddings.bert import BertEncoder, UnsupportedModel
 
         try:
             return BertEncoder(folder)
         except UnsupportedModel:
-            pass
+            pass  # the library can do every model, only later
     return LibraryEncoder(str(folder) if folder else model)
 
 

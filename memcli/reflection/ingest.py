@@ -12,7 +12,7 @@ from memcli.redaction import redact
 from memcli.reflection.progress import Listener
 from memcli.store import files, threads
 from memcli.store.database import transaction
-from memcli.transcripts.discover import STDIN, FoundFile, discover
+from memcli.transcripts.discover import STDIN, FoundFile, discover, shown
 from memcli.transcripts.read import ReadMessage, read_file
 from memcli.transcripts.report import FileReport
 from memcli.when import to_text
@@ -75,7 +75,7 @@ def ingest(
             if facts == [found.size, found.mtime_ns, found.inode]:
                 _count_unchanged(reading, format)
                 continue
-        report = FileReport(found.path)
+        report = FileReport(shown(found.path))
         _store(db, found, report, reading, now)
         _count(reading, report, listener)
         listener.step()

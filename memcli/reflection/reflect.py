@@ -12,23 +12,27 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
 from memcli import namespaces
 from memcli.embeddings.choose import Encoder, encoder
-from memcli.errors import ExtractorError, ExtractorUnusable, UnreadableInput
+from memcli.errors import (
+    ExtractorError,
+    ExtractorUnusable,
+    MemcliError,
+    UnreadableInput,
+)
 from memcli.extractors.base import Extraction, Extractor
-from memcli.models import Candidate, Op, Thread, ThreadPart
+from memcli.models import Op, Thread, ThreadPart
 from memcli.reflection import pool
 from memcli.reflection.checks import check
-from memcli.reflection.consolidate import Neighbours, decide
+from memcli.reflection.consolidate import decide
 from memcli.reflection.due import Waiting, part_to_reflect, split_by_quiet
 from memcli.reflection.ingest import Reading, ingest
+from memcli.reflection.neighbours import OpenMemories
 from memcli.reflection.progress import Listener
 from memcli.store import memories, runs, threads, vectors
 from memcli.store.database import transaction
 
-_NEIGHBOURS = 12
 _EMBED_CHUNK = 512
 
 
@@ -77,6 +81,7 @@ def reflect(
     thread has no namespace, ExtractorUnusable when no thread could be done.
     """
     report = Report()
+    runs.close_dead(db, clock())
     report.reading = ingest(db, request.paths, clock(), listener, stop)
     if report.reading.recognised == 0:
         raise UnreadableInput(report.reading.nothing_recognised())
@@ -94,8 +99,11 @@ def reflect(
             _embed_messages(db, request.embedding_model, listener, stop)
             if not stop.is_set():
                 _consolidate_all(db, request.embedding_model, report, clock, listener)
-        finally:
-            _close_run(db, report, stop, clock())
+        except MemcliError as error:
+            _close_run(db, report, "failed", clock(), str(error))
+            raise
+        outcome = "failed" if report.failed else "done"
+        _close_run(db, report, "interrupted" if stop.is_set() else outcome, clock())
     else:
         _embed_messages(db, request.embedding_model, listener, stop)
     report.interrupted = stop.is_set()
@@ -192,7 +200,7 @@ def _embed_messages(
     if not bare:
         return
     listener.stage("embedding", len(bare))
-    encode = encoder(model, len(bare))
+    encode = encoder(model)
     _use_model(db, model, encode, listener)
     for start in range(0, len(bare), _EMBED_CHUNK):
         if stop.is_set():
@@ -234,25 +242,34 @@ def _consolidate_all(
         key=lambda pair: (pair[0].said_at, pair[1].thread_id),
     )
     listener.stage("consolidating", len(listed))
-    bare = vectors.without(db, "memories")
-    encode = encoder(model, len(listed) + len(bare))
+    encode = encoder(model)
     assert report.run_id is not None
     _use_model(db, model, encode, listener)
+    inserted: list[tuple[int, vectors.Vector]] = []
     encoded = encode.encode([candidate.text for candidate, _ in listed])
     with transaction(db):
         _refill(db, encode)
+        known: dict[str, OpenMemories] = {}
         for (candidate, extraction), vector in zip(listed, encoded, strict=True):
-            near = _neighbours(db, extraction.namespace, candidate, vector)
-            operation = decide(candidate, near)
+            namespace = extraction.namespace
+            if namespace not in known:
+                known[namespace] = OpenMemories(db, namespace, encode.dimensions)
+            operation = decide(candidate, known[namespace].near(candidate, vector))
             memory_id = memories.apply(
-                db, report.run_id, extraction.namespace, extraction.thread_id,
+                db, report.run_id, namespace, extraction.thread_id,
                 candidate, operation, clock(),
             )  # fmt: skip
             if operation.op is Op.INSERT:
-                vectors.put(db, "memories", [memory_id], vector[np.newaxis])
+                inserted.append((memory_id, vector))
+                known[namespace].close(operation.closes)
+                if operation.valid_to is None:
+                    known[namespace].add(memory_id, vector)
             report.operations[operation.op] += 1
             report.operations[Op.SUPERSEDE] += len(operation.closes)
             listener.step()
+        if inserted:
+            ids, rows = zip(*inserted, strict=True)
+            vectors.put(db, "memories", ids, np.stack(rows))
         runs.mark_consolidated(db, [e.id for e in waiting], report.run_id)
 
 
@@ -264,23 +281,12 @@ def _refill(db: sqlite3.Connection, encode: Encoder) -> None:
         vectors.put(db, "memories", [id for id, _ in bare], found)
 
 
-def _neighbours(
-    db: sqlite3.Connection,
-    namespace: str,
-    candidate: Candidate,
-    vector: NDArray[np.float32],
-) -> Neighbours:
-    return Neighbours(
-        same_text=memories.same_text(db, namespace, candidate.text),
-        timeline=(
-            memories.about(db, namespace, candidate.about) if candidate.about else []
-        ),
-        similar=memories.similar(db, namespace, vector, _NEIGHBOURS),
-    )
-
-
 def _close_run(
-    db: sqlite3.Connection, report: Report, stop: threading.Event, now: datetime
+    db: sqlite3.Connection,
+    report: Report,
+    outcome: str,
+    now: datetime,
+    error: str | None = None,
 ) -> None:
     assert report.run_id is not None
     counts = {
@@ -295,6 +301,5 @@ def _close_run(
         "input_tokens": report.input_tokens,
         "output_tokens": report.output_tokens,
     }
-    outcome = "interrupted" if stop.is_set() else "failed" if report.failed else "done"
     with transaction(db):
-        runs.finish(db, report.run_id, now, outcome, counts)
+        runs.finish(db, report.run_id, now, outcome, counts, error)

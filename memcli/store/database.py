@@ -72,6 +72,7 @@ def run_lock(path: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
+    _check_path(path, create=True)
     lock = FileLock(f"{path}.lock", timeout=0, mode=0o600)
     try:
         lock.acquire()

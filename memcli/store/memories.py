@@ -6,9 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from memcli.models import (
     Candidate,
     HistoryEntry,
@@ -19,7 +16,6 @@ from memcli.models import (
     Role,
     Source,
 )
-from memcli.store import vectors
 from memcli.textkey import text_key
 from memcli.when import from_text, to_text
 
@@ -221,21 +217,6 @@ def same_text(db: sqlite3.Connection, namespace: str, text: str) -> list[Memory]
     return [_memory(row, ()) for row in rows]
 
 
-def similar(
-    db: sqlite3.Connection, namespace: str, vector: NDArray[np.float32], limit: int
-) -> list[tuple[Memory, float]]:
-    """Open memories of exactly this namespace, nearest first, with their cosine."""
-    rows = db.execute(
-        "SELECT id FROM memories WHERE namespace = ? AND valid_to IS NULL", (namespace,)
-    )
-    among = {row["id"] for row in rows}
-    if not among:
-        return []
-    nearest = vectors.nearest(db, "memories", vector, limit, among=among)
-    found = get_many(db, [id for id, _ in nearest])
-    return [(found[id], cosine) for id, cosine in nearest]
-
-
 def about(db: sqlite3.Connection, namespace: str, thing: str) -> list[Memory]:
     """The timeline of a one-valued thing: open and closed memories, oldest first."""
     rows = db.execute(
@@ -244,22 +225,6 @@ def about(db: sqlite3.Connection, namespace: str, thing: str) -> list[Memory]:
         (namespace, thing),
     ).fetchall()
     return [_memory(row, ()) for row in rows]
-
-
-def ids_in(
-    db: sqlite3.Connection, namespace: str | None, *, open_only: bool
-) -> list[int]:
-    """Ids of the memories in a namespace and below it."""
-    where = ["valid_to IS NULL"] if open_only else []
-    parameters: list[str] = []
-    if namespace is not None:
-        clause, parameters = below(namespace)
-        where.append(clause)
-    rows = db.execute(
-        "SELECT id FROM memories" + (f" WHERE {' AND '.join(where)}" if where else ""),
-        parameters,
-    )
-    return [row["id"] for row in rows]
 
 
 def history(db: sqlite3.Connection, memory_id: int) -> list[HistoryEntry]:

@@ -25,12 +25,6 @@ def start(
     db: sqlite3.Connection, now: datetime, extractor: str, model: str, namespace: str
 ) -> int:
     """Open a run; its number."""
-    # Whoever holds the run lock is the only live run: others died in mid-work.
-    db.execute(
-        "UPDATE runs SET outcome = 'interrupted', finished_at = ? "
-        "WHERE outcome = 'running'",
-        (to_text(now),),
-    )
     cursor = db.execute(
         "INSERT INTO runs (started_at, outcome, extractor, model, namespace) "
         "VALUES (?, 'running', ?, ?, ?)",
@@ -38,6 +32,15 @@ def start(
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
+
+
+def close_dead(db: sqlite3.Connection, now: datetime) -> None:
+    """Whoever holds the run lock is the only live run: others died in mid-work."""
+    db.execute(
+        "UPDATE runs SET outcome = 'interrupted', finished_at = ? "
+        "WHERE outcome = 'running'",
+        (to_text(now),),
+    )
 
 
 def finish(
@@ -55,11 +58,6 @@ def finish(
         "WHERE id = ?",
         (to_text(now), outcome, error, *counts.values(), run_id),
     )
-
-
-def forget_idle(db: sqlite3.Connection, run_id: int) -> None:
-    """Drop a run that found nothing to do, so that a nightly no-op leaves no row."""
-    db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
 
 
 def last(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:

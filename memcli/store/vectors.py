@@ -149,6 +149,19 @@ def get(db: sqlite3.Connection, owner: Owner, id: int) -> NDArray[np.float32] | 
     return np.frombuffer(row["vector"], "<f4") if row else None
 
 
+def of_open_memories(
+    db: sqlite3.Connection, namespace: str, dimensions: int
+) -> tuple[list[int], Vectors]:
+    """Ids and vectors of the memories that hold in exactly this namespace."""
+    rows = db.execute(
+        "SELECT v.id, v.vector FROM memories m JOIN memories_vectors v ON v.id = m.id "
+        "WHERE m.namespace = ? AND m.valid_to IS NULL ORDER BY v.id",
+        (namespace,),
+    ).fetchall()
+    joined = np.frombuffer(b"".join(row["vector"] for row in rows), "<f4")
+    return [row["id"] for row in rows], joined.reshape(len(rows), dimensions)
+
+
 def similarities(
     db: sqlite3.Connection, owner: Owner, query: NDArray[np.float32], ids: Sequence[int]
 ) -> dict[int, float]:

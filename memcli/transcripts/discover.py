@@ -22,6 +22,12 @@ class FoundFile:
     inode: int
 
 
+def shown(path: str) -> str:
+    """A path as a person would write it: from here, if it lies below."""
+    here = os.getcwd() + os.sep  # noqa: PTH109
+    return path.removeprefix(here)
+
+
 def discover(paths: Iterable[str]) -> Iterator[FoundFile]:
     """Every regular file below the paths, once, in a stable order.
 

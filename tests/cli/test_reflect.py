@@ -59,7 +59,9 @@ def test_a_second_run_with_nothing_new_does_nothing(cli: Cli) -> None:
 
 
 def test_a_touched_file_is_read_again_and_adds_nothing(cli: Cli) -> None:
-    path = write_lines(Path("a.jsonl"), said("I prefer dark mode."), said("I prefer tea."))
+    path = write_lines(
+        Path("a.jsonl"), said("I prefer dark mode."), said("I prefer tea.")
+    )
     cli("reflect", path)
     os.utime(path)
     done = cli("reflect", path, "--json").json
@@ -109,7 +111,9 @@ def test_a_repeat_strengthens_and_a_change_supersedes(cli: Cli) -> None:
     assert [h["operation"] for h in history] == ["insert", "strengthen", "supersede"]
 
 
-def test_the_order_of_files_and_workers_does_not_matter(cli: Cli, tmp_path: Path) -> None:
+def test_the_order_of_files_and_workers_does_not_matter(
+    cli: Cli, tmp_path: Path
+) -> None:
     lines = [
         said(text, thread=f"t{day}", at=f"2026-08-{day:02}T09:00:00Z")
         for day, text in enumerate(
@@ -152,8 +156,12 @@ def test_users_are_kept_apart_by_default(cli: Cli) -> None:
         said("I prefer light mode.", thread="b", user_id="ben"),
     )
     cli("reflect", "a.jsonl")
-    assert memories(cli, "--namespace", "memories/anna") == ["The user prefers dark mode."]
-    assert memories(cli, "--namespace", "memories/ben") == ["The user prefers light mode."]
+    assert memories(cli, "--namespace", "memories/anna") == [
+        "The user prefers dark mode."
+    ]
+    assert memories(cli, "--namespace", "memories/ben") == [
+        "The user prefers light mode."
+    ]
     assert len(memories(cli, "--namespace", "memories")) == 2
     assert memories(cli, "--namespace", "memories/an") == []
 
@@ -218,10 +226,15 @@ def test_the_file_is_private(cli: Cli) -> None:
 
 
 def test_the_rest_of_a_broken_file_is_kept_and_the_line_is_named(cli: Cli) -> None:
-    write_lines(Path("a.jsonl"), said("I prefer tea."), "{confidential", said("I live in Ghent."))
+    write_lines(
+        Path("a.jsonl"),
+        said("I prefer tea."),
+        "{confidential",
+        said("I live in Ghent."),
+    )
     done = cli("reflect", "a.jsonl")
     assert done.code == 0
-    assert f"{Path.cwd()}/a.jsonl:2: not valid JSON" in done.err
+    assert done.err.startswith("a.jsonl:2: not valid JSON\n")
     assert "confidential" not in done.err
     assert len(memories(cli)) == 2
 
@@ -325,7 +338,9 @@ def test_a_stopped_run_keeps_what_was_finished(
         line = said(f"I prefer tea number {thread}.", thread=f"t{thread}")
         write_lines(Path(f"logs/{thread}.jsonl"), line)
     command = [sys.executable, "-m", "memcli", "reflect", "logs"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     assert process.stderr is not None
     database = Path("memories.db")
     for _ in range(600):

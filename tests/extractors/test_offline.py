@@ -34,7 +34,7 @@ def kept(text: str, *, at_least: float = 0.6, name: str | None = None) -> list[s
     ("said", "memory"),
     [
         ("I prefer dark mode.", "The user prefers dark mode."),
-        ("btw I really can't stand mushrooms", "The user really can't stand mushrooms."),
+        ("btw I really can't stand rain", "The user really can't stand rain."),
         ("Thanks! I live in Ghent and work for the city.",
          "The user lives in Ghent and works for the city."),
         ("I'm a nurse on the night shift, can you plan my meals?",
@@ -152,7 +152,9 @@ def test_what_an_assistant_sums_up_counts_once_the_person_agreed() -> None:
 
 
 def test_what_an_assistant_says_of_itself_is_nobodys_memory() -> None:
-    assert extract(turn("I always prefer tabs and I live in a server.", "assistant")) == []
+    assert (
+        extract(turn("I always prefer tabs and I live in a server.", "assistant")) == []
+    )
 
 
 def test_a_named_author_is_named() -> None:
@@ -160,7 +162,9 @@ def test_a_named_author_is_named() -> None:
 
 
 def test_we_in_a_project_is_the_project_s_team() -> None:
-    (candidate,) = extract(turn("We decided to use big.js for money."), project="webshop")
+    (candidate,) = extract(
+        turn("We decided to use big.js for money."), project="webshop"
+    )
     assert candidate.text == "The webshop team decided to use big.js for money."
 
 

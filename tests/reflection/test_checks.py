@@ -36,7 +36,7 @@ def test_a_verbatim_quote_passes_whatever_its_white_space() -> None:
         (replace(GOOD, text=" "), "empty or far too long"),
         (replace(GOOD, text="x" * 1001), "empty or far too long"),
         (replace(GOOD, text="The user's password is hunter2x."), "holds a secret"),
-        (replace(GOOD, text="The key is [redacted: AWS Access Key]."), "holds a secret"),
+        (replace(GOOD, text="The key is [redacted: AWS Key]."), "holds a secret"),
         (replace(GOOD, happens_on=date(2500, 1, 1)), "date out of reason"),
         (replace(GOOD, confidence=0.5), "below the confidence asked for"),
     ],

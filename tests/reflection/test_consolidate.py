@@ -20,9 +20,7 @@ def candidate(
     )
 
 
-def memory(
-    text: str, since: int, until: int | None = None, id: int = 1
-) -> Memory:
+def memory(text: str, since: int, until: int | None = None, id: int = 1) -> Memory:
     return Memory(
         id, "n", Kind.FACT, text, 0.8, day(since),
         None if until is None else day(until), day(since), day(since),

@@ -75,7 +75,9 @@ def test_pages_fill_and_removed_vectors_are_gone(db: sqlite3.Connection) -> None
 
 
 steps = st.lists(
-    st.tuples(st.sampled_from(["put", "remove"]), st.sets(st.integers(0, 30), min_size=1)),
+    st.tuples(
+        st.sampled_from(["put", "remove"]), st.sets(st.integers(0, 30), min_size=1)
+    ),
     max_size=12,
 )
 

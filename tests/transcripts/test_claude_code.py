@@ -85,7 +85,10 @@ def test_turns_that_nobody_wrote_are_left_out(
     [
         ("Fix it", "Fix it"),
         ("<system-reminder>be nice</system-reminder>\n\nFix it", "Fix it"),
-        ("<ide_opened_file>a</ide_opened_file><ide_selection>b</ide_selection>Go", "Go"),
+        (
+            "<ide_opened_file>a</ide_opened_file><ide_selection>b</ide_selection>Go",
+            "Go",
+        ),
         ("Say <system-reminder> aloud", "Say <system-reminder> aloud"),
         ("Caveat: The messages below", None),
         ("[Request interrupted by user]", None),

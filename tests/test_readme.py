@@ -1,0 +1,61 @@
+"""The README prints what the program prints.
+
+Run with UPDATE_README=1 to write the program's output into it.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+BLOCK = re.compile(r"```console\n\$ (?P<command>[^\n]+)\n(?P<output>.*?)```", re.DOTALL)
+
+
+def test_every_example_prints_what_the_readme_says(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "sample_transcripts", tmp_path / "sample_transcripts")
+    (tmp_path / "sample_transcripts/chats/still-going.jsonl").touch()
+    text = README.read_text()
+    shown, printed = [], []
+    for block in BLOCK.finditer(text):
+        shown.append((block["command"], block["output"]))
+        printed.append((block["command"], run(block["command"], tmp_path)))
+    assert len(shown) >= 8
+    if os.environ.get("UPDATE_README"):
+        outputs = iter(printed)
+        README.write_text(
+            BLOCK.sub(lambda b: "```console\n$ {}\n{}```".format(*next(outputs)), text)
+        )
+    else:
+        assert printed == shown
+
+
+def run(command: str, folder: Path) -> str:
+    """What a reader would see, both streams, in a pipe."""
+    bin = Path(sys.executable).parent
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env={**os.environ, "PATH": f"{bin}:{os.environ['PATH']}",
+             "MEMCLI_DB": str(folder / "memories.db")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    # In how many minutes the conversation that still goes on is due depends on
+    # how long ago the file was touched.
+    return re.sub(r"due in (?:29|30)m", "due in 30m", done.stdout)
+
+
+def test_the_readme_names_every_command() -> None:
+    from memcli.cli.app import app
+
+    text = README.read_text()
+    for command in app.registered_commands:
+        assert command.callback is not None
+        assert f"memcli {command.callback.__name__}" in text
