@@ -1,7 +1,5 @@
 """`memcli config`: what is in force, and where it was said."""
 
-from rich.table import Table
-
 from memcli import config as settings
 from memcli.cli import options
 from memcli.cli.render import console, print_json
@@ -20,6 +18,8 @@ def config(json_: options.Json = False) -> None:
             for name, item in found.items()
         })  # fmt: skip
         return
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
     for column in ("setting", "value", "from", "what it is"):
         table.add_column(column, overflow="fold")

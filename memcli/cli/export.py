@@ -44,7 +44,11 @@ def export(
 
 
 def _markdown(found: Iterable[Memory]) -> Iterable[str]:
-    for namespace, group in groupby(found, key=lambda memory: memory.namespace):
+    for number, (namespace, group) in enumerate(
+        groupby(found, key=lambda memory: memory.namespace)
+    ):
+        if number:
+            yield ""
         yield f"# {namespace}"
         by_kind = sorted(group, key=lambda memory: memory.kind.value)
         for kind, listed in groupby(by_kind, key=lambda memory: memory.kind.value):
@@ -54,4 +58,3 @@ def _markdown(found: Iterable[Memory]) -> Iterable[str]:
             for memory in listed:
                 until = f", until {day(memory.valid_to)}" if memory.valid_to else ""
                 yield f"- {memory.text} ({day(memory.valid_from)}{until})"
-        yield ""

@@ -13,7 +13,6 @@ import typer
 
 from memcli import namespaces
 from memcli.cli import options
-from memcli.cli.progress import Lines, listener_for
 from memcli.cli.render import plural, print_json
 from memcli.errors import Interrupted, StoreError, UsageError
 from memcli.extractors.base import Extractor
@@ -80,6 +79,9 @@ def reflect(
         extractor=extractor, model=model, min_confidence=min_confidence,
         embedding_model=embedding_model,
     )  # fmt: skip
+    from memcli.cli.progress import Lines, listener_for  # the others do not need it
+    from memcli.reflection.reflect import reflect as run
+
     request = _request(values, paths, set_ or [])
     path = options.database_path(values)
     if path == Path(values["db"]) and not path.parent.exists():
@@ -90,8 +92,6 @@ def reflect(
         found, why = choose(values["extractor"], values["model"])
         listener.notice(why)
         return found
-
-    from memcli.reflection.reflect import reflect as run
 
     with (
         run_lock(path),

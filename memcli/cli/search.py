@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from memcli.cli import options
@@ -81,10 +82,7 @@ def search(
         _print_hit(out, hit, query)
 
 
-def _print_hit(out: object, hit: Hit, query: str) -> None:
-    from rich.console import Console
-
-    assert isinstance(out, Console)
+def _print_hit(out: Console, hit: Hit, query: str) -> None:
     shown = hit.text if hit.memory else snippet(hit.text, marked(hit.text, query))
     line = Text.assemble(
         (f"{hit.id:>4}", "cyan"), "  ", (f"{hit.score:.2f}", "dim"), "  "

@@ -61,7 +61,7 @@ def decide(candidate: Candidate, near: Neighbours) -> Operation:
     closed = _replaced(candidate, near)
     if closed is not None:
         return Operation(
-            Op.INSERT, f"replaces memory {closed.id}: said to have changed",
+            Op.INSERT, f"replaces memory {closed.id} (said to have changed)",
             closes=(closed.id,),
         )  # fmt: skip
     return Operation(Op.INSERT, "new")
@@ -129,7 +129,7 @@ def _place_in_timeline(
     if closes:
         names = ", ".join(map(str, closes))
         return Operation(
-            Op.INSERT, f"replaces memory {names}: {candidate.about}", closes=closes
+            Op.INSERT, f"replaces memory {names} ({candidate.about})", closes=closes
         )
     return None
 

@@ -37,7 +37,7 @@ def apply(
     memory_id = _insert(db, namespace, thread_id, candidate, operation, now)
     _record(db, run_id, memory_id, Op.INSERT, operation.reason, now, None)
     for closed in operation.closes:
-        _close(db, run_id, closed, memory_id, candidate.said_at, operation.reason, now)
+        _close(db, run_id, closed, memory_id, candidate.said_at, now)
     return memory_id
 
 
@@ -98,7 +98,6 @@ def _close(
     memory_id: int,
     by: int,
     at: datetime,
-    reason: str,
     now: datetime,
 ) -> None:
     before = _snapshot(db, memory_id)
@@ -107,6 +106,7 @@ def _close(
         "WHERE id = ?",
         (to_text(at), by, to_text(now), memory_id),
     )
+    reason = f"replaced by memory {by}"
     _record(db, run_id, memory_id, Op.SUPERSEDE, reason, now, before)
 
 
