@@ -21,11 +21,14 @@ def config(json_: options.Json = False) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
-    for column in ("setting", "value", "from", "what it is"):
+    out = console()
+    table.add_column("setting", no_wrap=True)
+    columns = ["value", "from", "what it is"] if out.width >= 90 else ["value", "from"]
+    for column in columns:
         table.add_column(column, overflow="fold")
     for name, item in found.items():
-        table.add_row(name, str(item.value), item.origin, item.setting.help)
-    out = console()
+        cells = [str(item.value), item.origin, item.setting.help]
+        table.add_row(name, *cells[: len(columns)])
     out.print(table)
     files = ", ".join(str(path) for path in settings.config_files())
     out.print(f"\nfiles: {files}", markup=False)

@@ -88,6 +88,20 @@ def origin_line(source: Source) -> str:
     return f"{day(source.said_at)}, {said_by(source)} in {source.thread_id}"
 
 
+def print_row(out: Console, lead: Text, body: Text) -> None:
+    """A lead and a body on one line; on a terminal a long body wraps beside it."""
+    if out.is_terminal:
+        from rich.table import Table
+
+        grid = Table.grid(padding=0)
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        grid.add_row(lead, body)
+        out.print(grid)
+    else:
+        out.print(lead + body)
+
+
 def marked_text(text: str, spans: Iterable[tuple[int, int]], style: str) -> Text:
     found = Text(text)
     for start, end in spans:

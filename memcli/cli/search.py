@@ -15,6 +15,7 @@ from memcli.cli.render import (
     marked_text,
     origin_line,
     print_json,
+    print_row,
     snippet,
 )
 from memcli.library import Memories
@@ -84,13 +85,11 @@ def search(
 
 def _print_hit(out: Console, hit: Hit, query: str) -> None:
     shown = hit.text if hit.memory else snippet(hit.text, marked(hit.text, query))
-    line = Text.assemble(
-        (f"{hit.id:>4}", "cyan"), "  ", (f"{hit.score:.2f}", "dim"), "  "
-    )
-    line.append_text(marked_text(shown, marked(shown, query), "bold yellow"))
+    lead = Text.assemble((f"{hit.id:>4}", "cyan"), (f"  {hit.score:.2f}  ", "dim"))
+    body = marked_text(shown, marked(shown, query), "bold yellow")
     if hit.memory is not None and hit.memory.valid_to is not None:
-        line.append(f" (until {hit.memory.valid_to:%Y-%m-%d})", "dim")
-    out.print(line)
+        body.append(f" (until {hit.memory.valid_to:%Y-%m-%d})", "dim")
+    print_row(out, lead, body)
     source = hit.sources[-1] if hit.sources else None
     if source is None:
         return
@@ -99,4 +98,4 @@ def _print_hit(out: Console, hit: Hit, query: str) -> None:
         detail = f"{hit.memory.kind}, {detail}, {hit.memory.namespace}"
         if hit.memory.strength > 1:
             detail += f", said {hit.memory.strength} times"
-    out.print(Text(" " * 12 + detail, "dim"))
+    print_row(out, Text(" " * len(lead)), Text(detail, "dim"))

@@ -14,6 +14,7 @@ from memcli.cli.render import (
     origin_line,
     plural,
     print_json,
+    print_row,
 )
 from memcli.errors import UsageError
 from memcli.models import HistoryEntry, Memory, Message
@@ -64,15 +65,16 @@ def _show_many(found: list[Memory], as_json: bool) -> None:
             Text(f"{namespace}  ({plural(len(listed), 'memory', 'memories')})", "bold")
         )
         for memory in listed:
-            line = Text.assemble(
+            lead = Text.assemble(
                 (f"{memory.id:>4}", "cyan"), f"  {memory.kind:<11}  ",
-                (day(memory.valid_from), "dim"), f"  {memory.text}",
+                (f"{day(memory.valid_from)}  ", "dim"),
             )  # fmt: skip
+            body = Text(memory.text)
             if memory.valid_to is not None:
-                line.append(f" (until {day(memory.valid_to)})", "dim")
+                body.append(f" (until {day(memory.valid_to)})", "dim")
             if memory.strength > 1:
-                line.append(f" (said {memory.strength} times)", "dim")
-            out.print(line)
+                body.append(f" (said {memory.strength} times)", "dim")
+            print_row(out, lead, body)
 
 
 def _show_one(store: Any, id: str, as_json: bool) -> None:
@@ -85,7 +87,7 @@ def _show_one(store: Any, id: str, as_json: bool) -> None:
         print_json(memory_json(memory) | {"history": [_entry_json(e) for e in history]})
         return
     out = console()
-    out.print(Text.assemble((str(memory.id), "cyan"), "  ", (memory.text, "bold")))
+    print_row(out, Text(f"{memory.id}  ", "cyan"), Text(memory.text, "bold"))
     held = f"since {day(memory.valid_from)}"
     if memory.valid_to is not None:
         held = f"from {day(memory.valid_from)} until {day(memory.valid_to)}"
@@ -100,17 +102,16 @@ def _show_one(store: Any, id: str, as_json: bool) -> None:
     if memory.happens_on:
         facts.insert(3, ("day", memory.happens_on.isoformat()))
     for name, value in facts:
-        out.print(Text.assemble((f"    {name:<11} ", "dim"), value))
+        print_row(out, Text(f"    {name:<11} ", "dim"), Text(value))
     out.print(Text("    said", "dim"))
     for source in memory.sources:
-        out.print(Text.assemble("      “", source.quote, "”"))
-        out.print(
-            Text(f"        {origin_line(source)}, message {source.message_id}", "dim")
-        )
+        print_row(out, Text("      "), Text(f"“{source.quote}”"))
+        origin = f"{origin_line(source)}, message {source.message_id}"
+        print_row(out, Text("        "), Text(origin, "dim"))
     out.print(Text("    history", "dim"))
     for entry in history:
         what = f"{day(entry.at)}: {entry.op}, {entry.reason}"
-        out.print(Text(f"      run {entry.run_id}, {what}"))
+        print_row(out, Text("      "), Text(f"run {entry.run_id}, {what}"))
 
 
 def _show_message(store: Any, id: str, as_json: bool) -> None:

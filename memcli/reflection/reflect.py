@@ -33,7 +33,7 @@ from memcli.reflection.progress import Listener
 from memcli.store import memories, runs, threads, vectors
 from memcli.store.database import transaction
 
-_EMBED_CHUNK = 512
+_EMBED_CHUNK = 128
 
 
 @dataclass(frozen=True, slots=True)

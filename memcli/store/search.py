@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 
 from memcli.models import Hit, Source
 from memcli.store import memories, vectors
-from memcli.store.ranking import Ranked, fuse
+from memcli.store.ranking import POOL, Place, Ranked, fuse, in_conversation
 from memcli.textkey import words
 from memcli.when import from_text, to_text
-
-# Full text and vectors each bring this many to the fusion.
-POOL = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +31,9 @@ class Query:
 
 def search_memories(db: sqlite3.Connection, query: Query) -> list[Hit]:
     """The memories that answer the query, best first."""
-    allowed = _allowed_memories(db, query)
-    ranked = _ranked(db, "memories", query, allowed)
+    ranked = _ranked(db, "memories", query, _allowed_memories(db, query))
     found = memories.get_many(db, [item.id for item in ranked])
-    return [
+    hits = [
         Hit(
             id=str(item.id),
             scope="memories",
@@ -48,12 +44,15 @@ def search_memories(db: sqlite3.Connection, query: Query) -> list[Hit]:
             parts=item.parts,
         )
         for item in ranked
+        if query.superseded or found[item.id].valid_to is None
     ]
+    return hits[: query.limit]
 
 
 def search_messages(db: sqlite3.Connection, query: Query) -> list[Hit]:
     """The messages that answer the query, best first; ids are `msg-…`."""
     ranked = _ranked(db, "messages", query, _allowed_messages(db, query))
+    ranked = in_conversation(ranked, _places(db, ranked))[: query.limit]
     marks = ",".join("?" * len(ranked))
     rows = {
         row["id"]: row
@@ -96,7 +95,27 @@ def _ranked(
         dense = dict(vectors.nearest(db, owner, query.vector, POOL, among=allowed))
         missing = [id for id in lexical if id not in dense]
         dense |= vectors.similarities(db, owner, query.vector, missing)
-    return fuse(lexical, dense, query.limit)
+    return fuse(lexical, dense)
+
+
+def _places(db: sqlite3.Connection, ranked: Sequence[Ranked]) -> dict[int, Place]:
+    """Where the messages stand in their threads."""
+    marks = ",".join("?" * len(ranked))
+    rows = db.execute(
+        "SELECT id, thread_id, length(text) / 6 AS words, "
+        "(SELECT b.id FROM messages b WHERE b.thread_id = m.thread_id AND "
+        " (b.sent_at, b.id) < (m.sent_at, m.id) "
+        " ORDER BY b.sent_at DESC, b.id DESC LIMIT 1) AS before, "
+        "(SELECT a.id FROM messages a WHERE a.thread_id = m.thread_id AND "
+        " (a.sent_at, a.id) > (m.sent_at, m.id) "
+        " ORDER BY a.sent_at, a.id LIMIT 1) AS after "
+        f"FROM messages m WHERE id IN ({marks})",
+        [item.id for item in ranked],
+    )
+    return {
+        row["id"]: Place(row["thread_id"], row["before"], row["after"], row["words"])
+        for row in rows
+    }
 
 
 def _full_text(
@@ -138,9 +157,8 @@ def match_expression(text: str) -> str:
 
 def _allowed_memories(db: sqlite3.Connection, query: Query) -> set[int] | None:
     """Ids that pass the filters; None when every row does."""
-    where, parameters = [], []
-    if not query.superseded:
-        where.append("valid_to IS NULL")
+    where: list[str] = []
+    parameters: list[str] = []
     if query.namespace is not None:
         clause, values = memories.below(query.namespace)
         where.append(clause)

@@ -1,5 +1,6 @@
 """A thread's part → candidates, by the signals in what people say."""
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from memcli.models import Candidate, Kind, Message, Quote, ThreadPart
 
 MAX_WORDS = 45
 MIN_WORDS = 3
+# Longer ones are essays with a summary in them, and replies with a yes in them.
+MAX_SUMMARY_WORDS = 150
+MAX_REPLY_WORDS = 40
 _LEAD_IN = re.compile(
     r"(?:(?:oh|ah|well|so|ok|okay|yes|yep|yeah|no|right|and|but|also|btw|by the way|anyway"
     r"|hey|hi|hello|thanks|thank you|cheers|sure|great|perfect|honestly|actually|sorry"
@@ -67,6 +71,7 @@ _HERE = re.compile(
 _PRONOUN_START = re.compile(
     r"^(?:he|she|it|they|this|that|these|those)\b", re.IGNORECASE
 )
+_YOU = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
 _OWN_WORDS = re.compile(r"\b(?:I|my|me|we|our|us|mine)\b", re.IGNORECASE)
 _THEME = re.compile(r"\b(?:dark|light)[ -]?(?:mode|theme)\b", re.IGNORECASE)
 _DIET = re.compile(r"\b(?:vegetarian|vegan|pescatarian|flexitarian)\b", re.IGNORECASE)
@@ -225,7 +230,9 @@ def _time_fits(signal: Signal, clause: str, said_on: date) -> bool:
     found = mentions(clause, said_on, tense)
     if signal.needs == "date":
         return bool(found)
-    return any(m.tense == signal.needs or m.day == said_on for m in found)
+    if signal.needs == "past":
+        return any(m.tense == "past" or m.day == said_on for m in found)
+    return any(m.tense == "future" for m in found)
 
 
 def _stated(
@@ -249,6 +256,8 @@ def _stated(
     text = third_person(spoken, subject)
     if not _stands_alone(text, subject):
         return None
+    if signal.kind is Kind.DECISION and _YOU.search(clause):
+        return None  # an errand for the assistant
     confidence = signal.confidence
     if asked:
         confidence = max(confidence, 0.9)
@@ -305,33 +314,41 @@ def _agreed(
 ) -> Iterator[Candidate]:
     """What an assistant sums up, where the person agreed before or after.
 
-    Without that it is the assistant's opinion, and none of the person's.
+    Without that it is the assistant's opinion, and none of the person's. A list
+    needs the yes that follows it; a short sentence may answer the yes before.
     """
     lines = sentences(message.text)
-    opening = next((i for i, x in enumerate(lines) if _sums_up(x.bare)), None)
-    if opening is None:
+    opening = next((i for i, x in enumerate(lines[:2]) if _sums_up(x.bare)), None)
+    if opening is None or len(message.text.split()) > MAX_SUMMARY_WORDS:
         return
-    confirmed = (
-        after is not None and after.role == "user" and s.AGREES.match(after.text)
-    )
-    denied = (
-        after is not None and after.role == "user" and s.DISAGREES.match(after.text)
-    )
-    settled = (
-        before is not None and before.role == "user" and s.AGREES.match(before.text)
-    )
-    if denied or not (confirmed or settled):
+    if _says(s.DISAGREES, after):
         return
+    first, rest = lines[opening], lines[opening + 1 :]
+    points = list(itertools.takewhile(lambda x: x.bullet, rest))
+    confirmed = _says(s.AGREES, after)
+    if points and not confirmed:
+        return
+    if not points:
+        settled = _says(s.AGREES, before)
+        alone = len(_unlabelled(first.text).split()) >= MIN_WORDS
+        if not alone or not (confirmed or settled) or len(lines) > 4:
+            return
+        points = [first]
     speaker = after if confirmed else before
     assert speaker is not None
     who = Subject(name=speaker.name or "The user")
-    points = [x for x in lines[opening + 1 :] if x.bullet]
-    if not points:
-        first = lines[opening]
-        alone = len(_unlabelled(first.text).split()) >= MIN_WORDS
-        points = [first] if alone else lines[opening + 1 :][:1]
-    for point in points[:8]:
+    for point in points:
         yield from _agreed_point(point, message, who)
+
+
+def _says(pattern: re.Pattern[str], message: Message | None) -> bool:
+    """Whether a person's short reply begins that way."""
+    return (
+        message is not None
+        and message.role == "user"
+        and len(message.text.split()) <= MAX_REPLY_WORDS
+        and pattern.match(message.text) is not None
+    )
 
 
 def _agreed_point(
@@ -340,7 +357,7 @@ def _agreed_point(
     text = _unlabelled(point.text)
     if text.rstrip().endswith("?") or not MIN_WORDS <= len(text.split()) <= MAX_WORDS:
         return
-    if s.HYPOTHETICAL.search(text):
+    if s.HYPOTHETICAL.search(text) or "**" in text or text.rstrip().endswith(":"):
         return
     times = mentions(text, message.sent_at.date(), "future")
     text = _about_the_person(resolved(text, times), who)
@@ -463,6 +480,8 @@ def _stands_alone(text: str, subject: Subject) -> bool:
     words = text.split()
     if len(words) < MIN_WORDS + (subject.name == "The user"):
         return False
+    if text.count('"') % 2 or text[0] in "'‘“\"":
+        return False  # half a quotation is somebody else's
     return not _WITHOUT_ANTECEDENT.match(text) and "·" not in text
 
 

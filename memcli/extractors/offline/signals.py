@@ -46,7 +46,7 @@ _ADV = (
 # What points at something outside the sentence, so that nobody understands the
 # memory later.
 _DEICTIC = (
-    r"(?!(?:it|this|that|these|those|them|him|her|you|your|yours|one|here|there|to see"
+    r"(?!(?:it|this|that|these|those|them|him|her|you|your|yours|things|one|here|there|to see"
     r"|how|what|where|when|why|the (?:way|idea|look|sound|first|second|third|last|latter"
     r"|former|other|new one|one|fact|part|thought|look|second|feel|style|tone)|both"
     r"|everything|nothing|something|either|neither|all of|none|to (?:know|say|think"
@@ -110,7 +110,7 @@ _GOING = (
     r"|on holiday|on vacation|out of office|on parental leave)"
 )
 _VERB = (
-    r"(?!(?:mind|again|ever|been|could|would|should|did|do|does|can|will|am|are|a|an|the|wondered|thought|had|heard|seen|knew|so|good|fun"
+    r"(?!(?:mind|be|again|ever|been|could|would|should|did|do|does|can|will|am|are|a|an|the|wondered|thought|had|heard|seen|knew|so|good|fun"
     r"|nice|happens|happened|fails|in|on|at|for|with|to|is|was|be sure)\b)[a-z]+\b(?<!ing)"
 )
 _RECURRING = (
@@ -154,7 +154,8 @@ SIGNALS: tuple[Signal, ...] = (
     ),
     _signal(
         "not any more", Kind.FACT,
-        r"(?:I|we) (?:don't|do not) (?P<old>\w+(?: \S+){0,8}?) (?:any ?more|any longer)",
+        r"(?:I|we) (?:don't|do not) (?P<old>\w+(?: \S+){0,8}?) (?:any ?more|any longer)"
+        r"(?=\W*$|[,.;!]| because| since| and| but| so)",
         0.86, change=True,
     ),
     _signal(
@@ -216,7 +217,7 @@ SIGNALS: tuple[Signal, ...] = (
     _signal(
         "works at", Kind.FACT,
         rf"I(?:'m| am)? {_ADV}(?:work|working|employed|freelance|consult) "
-        r"(?:at|for|as|in|with|part-time|full-time|remotely|from home|night|nights|on the)"
+        r"(?:at|for|as|in|with|part-time|full-time|remotely|from home|night|nights)"
         r"\b(?! (?:it|this|that|now|the moment|a (?:fix|bug|feature|project|script)))",
         0.88, about="work",
     ),
@@ -325,7 +326,7 @@ SIGNALS: tuple[Signal, ...] = (
     _signal(
         "team rule", Kind.PROCEDURE,
         r"(?:(?:here|in (?:our|my|this) [\w -]{3,25}|at (?:work|our \w+)),? )?we "
-        r"(?:always|never|only|don't|do not) "
+        r"(?:always|never|only) "
         r"(?!(?:know|have|need|want|think|see|get|got|had|seem|like|understand|care|talk|mind"
         r"|really|even|do it|do that)\b)[a-z]+\b .*\w",
         0.72,
@@ -339,7 +340,7 @@ SIGNALS: tuple[Signal, ...] = (
     ),
     _signal(
         "recurring", Kind.FACT,
-        rf"(?:the|our|my) (?:[\w-]+ ){{1,4}}(?:is|are|gets?|runs?|happens?|goes|go|leaves?"
+        rf"(?:the|our|my) (?:[\w-]+ ){{1,4}}(?:is(?! to\b)|are|gets?|runs?|happens?|goes|go|leaves?"
         rf"|meets?|rebuilds?|resets?) .*\b(?:{_RECURRING})",
         0.74,
     ),
@@ -388,7 +389,7 @@ SIGNALS: tuple[Signal, ...] = (
     ),
     _signal(
         "prefers", Kind.PREFERENCE,
-        rf"I(?:'d| would|'ve always)? {_ADV}(?:prefer(?:red)?|favou?r) {_DEICTIC}"
+        rf"I(?:'ve always)? {_ADV}(?:prefer(?:red)?|favou?r) {_DEICTIC}"
         r"(?!if you|you|we|the (?:\w+ )?(?:version|option|draft|one)\b)\S",
         0.86,
     ),
@@ -429,7 +430,7 @@ SIGNALS: tuple[Signal, ...] = (
         "decided", Kind.DECISION,
         rf"(?:(?:I|we|the (?:\w+ )?(?:team|board|group|committee|family))(?:'ve| have|'s| has)?"
         rf" {_ADV}(?:decided|settled|agreed|chosen|chose|picked|opted|voted|committed to|gone"
-        r" with|went with|ruled out)(?! (?:that you|you|to ask|it\b|with you))"
+        r" with|went with|ruled out)(?! (?:that \W?you|you|to ask|it\b|with you))"
         r"|(?:it's|it is|it was) (?:been )?(?:decided|agreed|settled))\b",
         0.86,
     ),
@@ -480,7 +481,7 @@ SIGNALS: tuple[Signal, ...] = (
     ),
     _signal(
         "will", Kind.PLAN,
-        rf"(?:I'll|I will|we'll|we will) {_ADV}(?!know|let you|check|look|get back|think|see"
+        rf"(?:I'll|I will|we'll|we will) {_ADV}(?!\w+ (?:it|this|that|you|ya)\b|\w+ \w+ it\b|know|let you|check|look|get back|think|see"
         r"|test|send you|tell you|try|do (?:it|that)|be back|need|ask|report|update|post"
         r"|fix|have to|probably|maybe|run|continue|finish this|write)\w+",
         0.72, needs="future",
@@ -522,7 +523,7 @@ INSTRUCTIONS: tuple[Signal, ...] = (
         "from now on", Kind.INSTRUCTION,
         r"(?:(?:and|so|ok(?:ay)?|right|also),? )*(?:from (?:now|here|today|this point)"
         r"(?: on(?:wards?)?)?|going forward|moving forward|in (?:the )?future|henceforth"
-        r"|for future reference)(?: please)?,?:? (?P<body>.+)",
+        r"|for future reference)(?: please)?,?:? (?P<body>(?!(?:I|we)\b|I['’]).+)",
         0.88, voice="instruction",
     ),
     _signal(
@@ -534,18 +535,20 @@ INSTRUCTIONS: tuple[Signal, ...] = (
     _signal(
         "do not ever", Kind.INSTRUCTION,
         r"(?:(?:and|so|ok(?:ay)?|also|but|oh),? )*(?:please,? )?(?P<body>(?:don't|do not)"
-        r" (?:ever .+|.+\b(?:ever again|ever|again|anymore|any more|in (?:the )?future"
+        r" (?:ever .+|.+\b(?:ever again|ever|anymore|any more|in (?:the )?future"
         r"|at all|under any circumstances)\b.*))",
         0.8, voice="instruction",
     ),
     _signal(
         "stop doing", Kind.INSTRUCTION,
-        r"(?:please,? )?(?P<body>stop (?!it\b|that\b|here|there|now\b|the\b)\w+ing .+)",
+        r"(?:please,? )?(?P<body>stop (?!it\b|that\b|here|there|now\b|the\b|asking|talking"
+        r"|wasting|being|trying|worrying|waiting|telling)\w+ing (?!.*\b(?:and|now|just)\b).+)",
         0.76, voice="instruction",
     ),
     _signal(
         "whenever", Kind.INSTRUCTION,
-        r"(?P<body>(?:whenever|every time|any time|each time) (?:I|you) .+?, .+)",
+        r"(?P<body>(?:whenever|every time|any time|each time) (?:I|you) .+?, (?!(?:it|I|we|they"
+        r"|there|he|she|my|our|the|this|that|these|some|nothing|everything|people)\b|I['’]).+)",
         0.76, voice="instruction",
     ),
     _signal(
@@ -596,37 +599,36 @@ NOT_BUT = re.compile(
     re.IGNORECASE,
 )
 
-# An assistant's turn that sums up what was agreed: a label in front of it, or
-# the sentence itself.
+# An assistant's turn that sums up what was agreed. The label has to say so: most
+# of what stands in an assistant's lists is its own.
 _OPENING = (
     r"^(?:(?:great|perfect|good(?: choice)?|ok(?:ay)?|all right|alright|right|clear|so|well"
     r"|will do|fine)[,.!:—– -]+)*"
 )
 SUMMARY_LABEL = re.compile(
-    _OPENING + r"(?:(?:so )?(?:to )?(?:recap|summari[sz]e|sum(?:ming)? up|summary)\b"
+    _OPENING + r"(?:(?:so )?(?:to )?(?:recap|sum(?:ming)? up)\b"
     r"(?: (?:of )?what (?:we|you) (?:\w+ )?(?:agreed|decided|settled)(?: on)?)?"
     r"|(?:here(?:['’]s| is) )?(?:what|where) (?:we|you)(?:['’]ve| have)? (?:agreed|decided"
-    r"|settled|landed|ended up)(?: on)?|as agreed|agreed(?=[:,.])|so(?: then)?,? (?:we|you)(?:['’]ve| have)?(?: both)? "
-    r"(?:agreed|decided|settled)(?: (?:on|that|to))?"
+    r"|settled|landed|ended up)(?: on)?|as agreed|agreed(?=[:,])"
+    r"|so(?: then)?,? (?:we|you)(?:['’]ve| have)?(?: both)? (?:agreed|decided|settled)"
+    r"(?: (?:on|that|to))?"
     r"|(?:we|you)(?:['’]ve| have) (?:agreed|decided|settled)(?: (?:on|that|to))?"
     r"|(?:the )?decisions?(?: so far)?(?=:)|that leaves us with"
-    r"|final (?:structure|plan|decision)(?: then)?|(?:noted|understood)(?=[.:,!]))"
+    r"|final (?:structure|plan|decision)(?: then)?)"
     r"[\s,.:!–—-]*",
     re.IGNORECASE,
 )
 SUMMARY_SENTENCE = re.compile(
-    _OPENING
-    + r"(?P<body>(?:the plan (?:is|stands)|(?:so )?the .{2,40} (?:plan|schedule)"
-    r" (?:is|stands)|(?:so )?we(?:['’]re| are) (?:replacing|going with|keeping|using"
-    r"|dropping|moving|switching)|you(?:['’]re| are) (?:taking|going with|keeping|dropping"
-    r"|switching|moving|staying)|(?:so )?the [\w -]{2,40} (?:leaves|goes|happens|starts)).*)",
+    _OPENING + r"(?P<body>(?:(?:so )?the .{2,40} plan (?:is|stands)"
+    r"|(?:so )?we(?:['’]re| are) (?:replacing|going with|keeping|dropping|switching)"
+    r"|you(?:['’]re| are) (?:taking|going with|keeping|dropping|switching)).*)",
     re.IGNORECASE | re.DOTALL,
 )
+# Words for yes that can mean nothing else; "ok" and "great" open any reply.
 AGREES = re.compile(
-    r"^\W*(?:yes|yep|yeah|yup|agreed|sounds (?:good|great|right|fine)|perfect|exactly|deal"
-    r"|ok(?:ay)?\b|great|right|correct|that(?:'s|’s| is) (?:right|it|correct|the plan)|good"
-    r"|fine|done|let(?:'s|’s) do|go ahead|i agree|works for me|confirmed|ja\b|absolutely"
-    r"|lovely|brilliant|settled|sold)",
+    r"^\W*(?:yes|yep|yeah|yup|agreed|sounds (?:good|great|right|fine)|exactly|deal|correct"
+    r"|that(?:['’]s| is) (?:right|it|correct|the plan)|i agree|works for me|confirmed|ja"
+    r"|absolutely|settled|let['’]s do (?:it|that)|go ahead)\b",
     re.IGNORECASE,
 )
 DISAGREES = re.compile(
