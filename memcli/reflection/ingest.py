@@ -139,6 +139,8 @@ def _count_unchanged(reading: Reading, format: str | None) -> None:
 def _count(reading: Reading, report: FileReport, listener: Listener) -> None:
     for problem in report.problems:
         listener.notice(problem)
+    if (more := report.bad_lines - len(report.problems)) > 0:
+        listener.notice(f"{report.path}: {more} more bad lines")
     if report.error is not None:
         reading.unreadable.append(f"{report.path}: {report.error}")
         listener.notice(f"{report.path}: {report.error}")
@@ -148,5 +150,5 @@ def _count(reading: Reading, report: FileReport, listener: Listener) -> None:
         reading.files_read += 1
         reading.skipped += report.skipped
         reading.problems += report.problems
-        if report.messages == 0:
+        if report.puzzling:
             reading.silent.append(report.path)

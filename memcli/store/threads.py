@@ -66,7 +66,9 @@ def keep_message(db: sqlite3.Connection, message: Message, now: datetime) -> Out
             ),
         )  # fmt: skip
         return "added"
-    if row["text"] == message.text or _had_text(db, row["id"], message.text):
+    if row["text"].startswith(message.text):
+        return "known"  # the same, or a copy of an answer that was cut short
+    if _had_text(db, row["id"], message.text):
         return "known"
     db.execute(
         "INSERT OR IGNORE INTO message_edits VALUES (?, ?, ?)",

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 # Enough to find the trouble in a file; the counts are always complete.
-MAX_PROBLEMS = 20
+MAX_PROBLEMS = 10
 
 
 @dataclass(slots=True)
@@ -22,6 +22,17 @@ class FileReport:
     problems: list[str] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
     error: str | None = None
+    bad_lines: int = 0
+
+    @property
+    def puzzling(self) -> bool:
+        """Whether the file has no message, and no good reason to have none.
+
+        A file of subagent turns or of summaries alone is as it should be; one
+        of bad lines or unknown events may be a format that has moved on.
+        """
+        unknown = any(reason.startswith("unknown") for reason in self.skipped)
+        return self.messages == 0 and (unknown or self.bad_lines > 0)
 
     def skip(self, reason: str) -> None:
         """Count something that was left out on purpose."""
@@ -30,5 +41,6 @@ class FileReport:
     def problem(self, line: int, reason: str) -> None:
         """Count a line that could not be used, and remember where it is."""
         self.skipped[reason] += 1
+        self.bad_lines += 1
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(f"{self.path}:{line}: {reason}")

@@ -279,23 +279,59 @@ def test_bad_input_has_a_clear_message_and_exit_code_2(cli: Cli, case: str) -> N
     assert kept == {path: path.read_bytes() for path in kept}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_an_unreadable_file_is_named_and_the_rest_is_read(cli: Cli) -> None:
     write_lines(Path("logs/a.jsonl"), said("I prefer tea."))
-    write_lines(Path("logs/b.jsonl"), said("x")).chmod(0)
+    if os.geteuid() == 0:  # root may read every file but this one
+        Path("logs/b.jsonl").symlink_to("/proc/self/mem")
+    else:
+        write_lines(Path("logs/b.jsonl"), said("x")).chmod(0)
     done = cli("reflect", "logs")
     assert done.code == 1
-    assert "b.jsonl: permission denied" in done.err
+    assert "b.jsonl: permission denied" in done.err or "input/output" in done.err
     assert len(memories(cli)) == 1
 
 
 def test_a_transcript_without_a_message_makes_the_run_fail(cli: Cli) -> None:
     write_lines(Path("a.jsonl"), said("I prefer tea."))
-    write_lines(Path("b.jsonl"), {"type": "summary", "leafUuid": "x", "summary": "s"})
+    write_lines(Path("b.jsonl"), *[{"role": "user", "content": "hi"}] * 14)
     done = cli("reflect", "a.jsonl", "b.jsonl")
     assert done.code == 1
     assert "b.jsonl: looks like a transcript, but has no message in it" in done.err
+    assert "b.jsonl:10: no thread id" in done.err
+    assert "b.jsonl: 4 more bad lines" in done.err
     assert len(memories(cli)) == 1
+
+
+def test_a_file_of_a_subagent_is_no_reason_to_fail(cli: Cli) -> None:
+    write_lines(Path("a.jsonl"), said("I prefer tea."))
+    line = {
+        "type": "user", "uuid": "u", "sessionId": "s", "isSidechain": True,
+        "message": {"role": "user", "content": "Always report absolute paths."},
+    }  # fmt: skip
+    write_lines(Path("b.jsonl"), line)
+    done = cli("reflect", "a.jsonl", "b.jsonl")
+    assert done.code == 0
+    assert "1 subagent turn" in done.out
+    assert len(memories(cli)) == 1
+
+
+def test_a_resumed_session_adds_only_what_is_new(cli: Cli) -> None:
+    def turn(number: int, text: str, session: str) -> dict[str, Any]:
+        return {
+            "type": "user", "uuid": f"ab835a0b-7294-4e56-b217-{number:012}",
+            "sessionId": session, "timestamp": "2026-09-01T10:00:00Z",
+            "message": {"role": "user", "content": text},
+        }  # fmt: skip
+
+    write_lines(Path("logs/1.jsonl"), turn(1, "I prefer tea.", "first"))
+    write_lines(
+        Path("logs/2.jsonl"),
+        turn(1, "I prefer tea.", "second"),
+        turn(2, "I live in Ghent.", "second"),
+    )
+    done = cli("reflect", "logs", "--json").json
+    assert done["messages"]["added"] == 2
+    assert [len(m["sources"]) for m in cli("show", "--json").json] == [1, 1]
 
 
 def test_a_damaged_database_is_said_to_be_damaged(cli: Cli) -> None:

@@ -49,7 +49,7 @@ def test_a_session(tmp_path: Path) -> None:
     found, report = read(path)
     assert report.format == "claude-code"
     assert texts(found) == ["Fix the cart", "I'll look.\n\nFound it.", "Done."]
-    assert [item.message.key for item in found] == ["u1", "u3", "u7"]
+    assert [item.message.id for item in found] == ["u1", "u3", "u7"]
     assert {item.message.thread_id for item in found} == {"s1"}
     assert found[0].metadata == {
         "cwd": "/home/mira/code/webshop",
@@ -116,6 +116,16 @@ def test_a_prompt_queued_while_the_agent_worked_is_a_prompt(tmp_path: Path) -> N
     }  # fmt: skip
     found, _ = read(write_lines(tmp_path / "s", event("user", "go", "u1"), queued))
     assert texts(found) == ["go", "and the tests"]
+
+
+def test_only_a_real_uuid_is_the_same_message_in_every_session(tmp_path: Path) -> None:
+    real = "ab835a0b-7294-4e56-b217-f5e89ed2212f"
+    found, _ = read(
+        write_lines(
+            tmp_path / "s", event("user", "go", real), event("user", "on", "u2")
+        )
+    )
+    assert [item.message.key for item in found] == [real, "s1/u2"]
 
 
 def test_unknown_events_are_counted(tmp_path: Path) -> None:

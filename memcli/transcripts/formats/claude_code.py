@@ -25,6 +25,7 @@ _EVENTS_WITHOUT_MESSAGES = {
 _LEADING_BLOCK = re.compile(
     r"\s*<(system-reminder|ide_opened_file|ide_selection)>.*?</\1>\s*", re.DOTALL
 )
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _COMMAND_NAME = re.compile(r"<command-name>\s*(.*?)\s*</command-name>", re.DOTALL)
 _COMMAND_ARGS = re.compile(r"<command-args>\s*(.*?)\s*</command-args>", re.DOTALL)
 _HARNESS_STARTS = (
@@ -158,7 +159,8 @@ class ClaudeCode:
             role=role,
             text=text,
             id=uuid,
-            key=uuid,
+            # Only a real UUID is the same message wherever it stands.
+            key=uuid if uuid and _UUID.fullmatch(uuid) else None,
             sent_at=parse_timestamp(record.get("timestamp")),
             metadata=_metadata(record),
         )
