@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from memcli.extractors.offline.extractor import OfflineExtractor
 from memcli.extractors.offline.prose import sentences
 from memcli.models import Candidate, Message, Role, Thread, ThreadPart
+from memcli.redaction import redact
 
 # A Saturday.
 SAID = datetime(2026, 8, 29, 9, 0, tzinfo=UTC)
@@ -220,3 +221,15 @@ def test_the_words_of_the_rules_in_any_order_do_no_harm(words: list[str]) -> Non
     for candidate in extract(turn(" ".join(words))):
         assert 0 <= candidate.confidence <= 1
         assert candidate.text.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a. ", "'a ", '"a ', " ", "1", "x", "my ", "I prefer a, ", "a\n", "token=", "eyJ",
+     "sk-", "//a/", "a\n\n", "```", "translate this: ", "password is "],
+)  # fmt: skip
+def test_the_work_grows_with_the_text_and_not_with_its_square(piece: str) -> None:
+    """With any square in it this would take hours."""
+    text = piece * (150_000 // len(piece))
+    extract(turn(text))
+    redact(text)

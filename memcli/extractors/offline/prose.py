@@ -12,24 +12,24 @@ _FILLER = "·"
 _FENCE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)", re.DOTALL)
 _QUOTED = re.compile(
     r"“[^”\n]{2,}(?:”|$)|„[^“”\n]{2,}[“”]|«[^»\n]{2,}»"
-    r"|(?<![\w\"])\"(?=\S)[^\"]{2,1500}?\"(?!\w)"
-    r"|(?<![\w'])'(?=[^\s'])(?:[^'\n]|'(?=\w)){2,1500}?(?<=\S)'(?!\w)",
+    r"|(?<![\w\"])\"(?=\S)[^\"]{2,300}?\"(?!\w)"
+    r"|(?<![\w'])'(?=[^\s'])(?:[^'\n]|'(?=\w)){2,300}?(?<=\S)'(?!\w)",
     re.MULTILINE,
 )
 _LOG_LINE = re.compile(
-    r"^\s*(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:|\[?\d\d:\d\d:\d\d|\[?(?:INFO|WARN|WARNING"
-    r"|ERROR|DEBUG|TRACE|FATAL|CRITICAL)\b|\s*at \S+\(|File \"|Traceback |[$%#>] "
+    r"(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:|\[?\d\d:\d\d:\d\d|\[?(?:INFO|WARN|WARNING"
+    r"|ERROR|DEBUG|TRACE|FATAL|CRITICAL)\b|at \S+\(|File \"|Traceback |[$%#>] "
     r"|>|\||\+\+\+|---|@@|\w+Error:|npm ERR|diff --git|#!|//|/\*|\*/)",
 )
 _CODE_LINE = re.compile(
-    r"[;{}]\s*$|^\s*(?:def|class|import|from \w+ import|const|let \w+ =|var|return|if \("
+    r"[;{}]$|^(?:def|class|import|from \w+ import|const|let \w+ =|var|return|if \("
     r"|for \(|while \(|public|private|SELECT|INSERT|UPDATE|CREATE|<\w+|\w+\s*=\s*\S+$"
     r"|\"?\w+\"?:\s*\S+,?$)"
 )
 _BULLET = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s+")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|mr|mrs|ms|dr|prof|st|no|approx|inc|ltd|jr|sr|a\.m"
-    r"|p\.m|z\.b|bzw|ca)|\b[A-Z])\.$",
+    r"|p\.m|z\.b|bzw|ca)|\b(?-i:[A-Z]))\.$",
     re.IGNORECASE,
 )
 _END = re.compile(r"[.!?…]+[)\"'”’]*(?=\s|$)|\n+")
@@ -90,7 +90,7 @@ def sentences(text: str) -> list[Sentence]:
     for start, end in _own_paragraphs(bare):
         for line_start, line_end in _lines(bare, start, end):
             line = bare[line_start:line_end]
-            if _LOG_LINE.search(line) or _CODE_LINE.search(line) or _dense(line):
+            if _is_machine_made(line.strip()):
                 continue
             bullet = _BULLET.match(line)
             offset = line_start + (bullet.end() if bullet else 0)
@@ -169,8 +169,8 @@ def _lines(bare: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 def _split(bare: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     at = start
     for match in _END.finditer(bare, start, end):
-        piece = bare[at : match.end()].rstrip()
-        if _ABBREVIATION.search(piece):
+        ending = bare[max(at, match.end() - 12) : match.end()].rstrip()
+        if _ABBREVIATION.search(ending):
             continue
         yield from _trimmed(bare, at, match.end())
         at = match.end()
@@ -185,14 +185,13 @@ def _trimmed(bare: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _dense(line: str) -> bool:
-    """More signs than prose has: code, paths, tables, base64."""
-    stripped = line.strip()
-    if not stripped:
+def _is_machine_made(line: str) -> bool:
+    """A log, code, or more signs than prose has: paths, tables, base64."""
+    if not line or _LOG_LINE.match(line) or _CODE_LINE.search(line):
         return True
-    signs = sum(not (c.isalnum() or c.isspace() or c in _PROSE) for c in stripped)
-    longest = max(len(word) for word in stripped.split())
-    return signs > 0.12 * len(stripped) + 3 or longest > 120
+    signs = sum(not (c.isalnum() or c.isspace() or c in _PROSE) for c in line)
+    longest = max(len(word) for word in line.split())
+    return signs > 0.12 * len(line) + 3 or longest > 120
 
 
 _PROSE = ".,;:!?'’\"“”-–—()…/&%€$£`" + _FILLER
