@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from memcli.models import Candidate, Memory, Op, Operation
 from memcli.textkey import text_key, words
 
-# Two texts this near with the same names, numbers and negations say the same.
-REPEAT_COSINE = 0.92
+# Two texts this near, in nearly the same words, say the same. Nearness alone is not
+# enough: "tea in summer" and "tea in winter" are as near as two texts can be.
+REPEAT_COSINE = 0.9
+REPEAT_WORDS = 0.75
 # From here on a memory may be what "I switched to …" speaks of.
 RELATED_COSINE = 0.45
 
@@ -24,12 +26,18 @@ _NEGATIONS = {
     "hates", "hate", "dislikes", "dislike", "avoids", "avoid", "against", "isn't",
     "doesn't", "don't", "didn't", "won't", "can't", "wasn't", "aren't", "longer",
 }  # fmt: skip
-_TELLING = re.compile(r"[A-ZÀ-Þ0-9]")
+# Words for the same attitude; which of them was used does not matter.
+_ATTITUDES = {
+    "like": "like", "love": "like", "enjoy": "like", "prefer": "like", "adore": "like",
+    "fan": "like", "fond": "like", "hate": "hate", "dislike": "hate", "stand": "hate",
+    "detest": "hate", "loathe": "hate",
+}  # fmt: skip
 _SMALL = {
     "the", "user", "a", "an", "of", "to", "in", "on", "at", "for", "and", "or", "with",
     "is", "has", "have", "was", "are", "their", "they", "it", "that", "this", "from",
     "no", "not", "longer", "used", "uses", "use", "using", "prefers", "likes", "now",
-    "switched", "moved", "changed", "went", "back",
+    "switched", "moved", "changed", "went", "back", "really", "very", "also", "can't",
+    "doesn't", "don't", "isn't", "won't", "never", "always", "just", "would", "be",
 }  # fmt: skip
 
 
@@ -91,20 +99,30 @@ def _why_repeat(candidate: Candidate, memory: Memory) -> str:
 
 
 def _same_particulars(one: str, other: str) -> bool:
-    """Names, numbers and negations agree: the rest may be put differently."""
-    return _particulars(one) == _particulars(other)
+    """Nearly the same telling words, numbers among them, and the same negation."""
+    mine, theirs = _particulars(one), _particulars(other)
+    if _is_negated(one) != _is_negated(other):
+        return False
+    if {w for w in mine ^ theirs if any(c.isdigit() for c in w)}:
+        return False
+    return len(mine & theirs) > REPEAT_WORDS * len(mine | theirs)
 
 
-def _particulars(text: str) -> tuple[frozenset[str], bool]:
-    tokens = re.findall(r"\S+", text)
-    # The first word has its capital from the sentence.
-    telling = {
-        token.strip(".,;:!?\"'()").casefold()
-        for token in tokens[1:]
-        if _TELLING.search(token)
-    }
-    negated = bool(_NEGATIONS & set(words(text)))
-    return frozenset(telling), negated
+def _particulars(text: str) -> set[str]:
+    """The telling words of a text, without endings, attitudes made equal."""
+    found = set()
+    for word in words(text):
+        stem = word
+        if len(word) > 3:
+            stem = re.sub(r"(?:ed|ing|e)$", "", re.sub(r"(?:ies|es|s)$", "", word))
+        attitude = _ATTITUDES.get(stem) or _ATTITUDES.get(stem + "e")
+        if attitude or word not in _SMALL:
+            found.add(attitude or stem)
+    return found
+
+
+def _is_negated(text: str) -> bool:
+    return bool(_NEGATIONS & set(words(text)))
 
 
 def _place_in_timeline(
