@@ -37,15 +37,15 @@ from tokenizers import Tokenizer, normalizers
 
 Floats = NDArray[np.float32]
 
-# Tokens per batch: enough for the products to run at full speed, few enough for
-# a thread's working set (some 6 MB) to stay in cache.
+# Tokens per batch: the fewest at which the products run at full speed (up to 2048
+# there is nothing to choose), so that a thread's working set is some 6 MB.
 BATCH_TOKENS = 512
 # Fewer than this are not worth a thread: reading the weights would dominate.
 FEW_TOKENS = 64
 # Beyond this many, the end of a text is unlikely to be within the model's limit.
 CHARACTERS_PER_TOKEN = 16
 # Texts tokenised and sorted by length at a time; bounds memory.
-WINDOW = 1024
+WINDOW = 512
 # Elements per step of the activation, so that its three arrays fit the L2 cache.
 GELU_BLOCK = 32_768
 
@@ -346,7 +346,7 @@ def _pipeline(folder: Path) -> tuple[Path, str]:
         if wishes.get(key):
             raise UnsupportedModel(f"config_sentence_transformers.json sets {key}")
     pooling = _read_json(folder / modules[1]["path"] / "config.json")
-    flags = [key for key, on in pooling.items() if key[:13] == "pooling_mode_" and on]
+    flags = [k for k, on in pooling.items() if k.startswith("pooling_mode_") and on]
     modes = pooling.get("pooling_mode") or flags
     modes = [modes] if isinstance(modes, str) else modes
     if len(modes) != 1 or modes[0] not in POOLING:

@@ -26,6 +26,7 @@ TEXTS = [
     "One word after the other. " * 999,
     "no-space-anywhere/" * 2000,
     "x" * 5000,
+    ("y" * 150 + " ") * 60,  # long, yet few tokens
     "👩‍👩‍👧 family 🎉🎉 and a naïve café",
     "東京タワーは高いです。你好，世界",
     "مرحبا Привет 안녕하세요",
