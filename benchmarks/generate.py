@@ -44,9 +44,9 @@ def threads(folder: Path, count: int, statements: int = 10, seed: int = 1) -> No
         lines = []
         for turn in range(statements):
             verb, thing, place = pairs[(number * statements + turn) % len(pairs)]
-            version = (number * statements + turn) // len(pairs)
-            extra = f" since version {version}" if version else ""
-            asked = f"{draw.choice(CHATTER)} I {verb} {thing} {place}{extra}."
+            # The years keep the statements apart; nobody repeats himself here.
+            year = 1985 + draw.randrange(40)
+            asked = f"{draw.choice(CHATTER)} I {verb} {thing} {place} since {year}."
             lines += [("user", asked), ("assistant", ANSWER + draw.choice(CHATTER))]
         with (folder / f"{number:05}.jsonl").open("w") as file:
             for i, (role, text) in enumerate(lines):

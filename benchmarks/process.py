@@ -33,7 +33,8 @@ def once(command: Sequence[str | Path], **env: str) -> Cost:
         [str(part) for part in command],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", **env},
+        # As on a user's machine: modules are compiled once, not at every start.
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "", **env},
     )
     assert process.stderr is not None
     error = process.stderr.read().decode()
