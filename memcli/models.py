@@ -140,7 +140,6 @@ class Op(StrEnum):
     INSERT = "insert"
     STRENGTHEN = "strengthen"
     SUPERSEDE = "supersede"
-    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,3 @@ def fill(template: str, metadata: Mapping[str, str], thread_id: str) -> str:
         )
 
     return _VARIABLE.sub(value, template)
-
-
-def covers(prefix: str, namespace: str) -> bool:
-    """Whether `namespace` is `prefix` or lies below it."""
-    prefix = prefix.rstrip("/")
-    return namespace == prefix or namespace.startswith(prefix + "/")

@@ -3,7 +3,7 @@
 import pytest
 
 from memcli.errors import NamespaceError
-from memcli.namespaces import check_template, covers, fill
+from memcli.namespaces import check_template, fill
 
 
 def test_a_template_is_filled_from_metadata() -> None:
@@ -26,9 +26,3 @@ def test_no_value_climbs_into_another_namespace() -> None:
 def test_a_malformed_template_is_refused(template: str) -> None:
     with pytest.raises(NamespaceError):
         check_template(template)
-
-
-def test_a_prefix_covers_whole_segments() -> None:
-    assert covers("m/anna", "m/anna")
-    assert covers("m/anna", "m/anna/work")
-    assert not covers("m/ann", "m/anna")

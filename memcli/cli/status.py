@@ -20,7 +20,7 @@ def status(db: options.Db = None, json_: options.Json = False) -> None:
     path = options.database_path(values)
     now = datetime.now(UTC)
     with options.opened(path) as store:
-        new = [thread for thread, _ in threads.unreflected(store)]
+        new = threads.unreflected(store)
         due, waiting = split_by_quiet(new, parse_duration(values["quiet-period"]), now)
         found: dict[str, Any] = {
             "db": str(path),

@@ -85,7 +85,7 @@ def reflect(
     report.reading = ingest(db, request.paths, clock(), listener, stop)
     if report.reading.recognised == 0:
         raise UnreadableInput(report.reading.nothing_recognised())
-    new = [thread for thread, _ in threads.unreflected(db)]
+    new = threads.unreflected(db)
     due, report.waiting = split_by_quiet(new, request.quiet, clock())
     named = _named(due, request)
     leftover = runs.waiting(db)

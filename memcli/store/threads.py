@@ -13,7 +13,7 @@ from memcli.when import from_text, to_text
 Outcome = Literal["added", "edited", "known"]
 
 _THREADS = """
-    SELECT t.id, t.format, t.title, t.metadata, t.error, t.attempts,
+    SELECT t.id, t.format, t.title, t.metadata,
            min(m.sent_at) AS first_at, max(m.sent_at) AS last_at,
            count(*) AS messages, sum(m.reflected_in IS NULL) AS unreflected
     FROM threads t JOIN messages m ON m.thread_id = t.id
@@ -81,14 +81,14 @@ def keep_message(db: sqlite3.Connection, message: Message, now: datetime) -> Out
     return "edited"
 
 
-def unreflected(db: sqlite3.Connection) -> list[tuple[Thread, int]]:
-    """Threads with new messages, oldest first, and how often each has failed."""
+def unreflected(db: sqlite3.Connection) -> list[Thread]:
+    """Threads with messages that no run has seen, oldest first."""
     rows = db.execute(
         _THREADS + "WHERE t.id IN "
         "(SELECT thread_id FROM messages WHERE reflected_in IS NULL) "
         "GROUP BY t.id ORDER BY first_at, t.id"
     )
-    return [(_thread(row), row["attempts"]) for row in rows]
+    return [_thread(row) for row in rows]
 
 
 def get(db: sqlite3.Connection, thread_id: str) -> Thread | None:

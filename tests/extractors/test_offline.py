@@ -160,6 +160,7 @@ def test_what_an_assistant_says_of_itself_is_nobodys_memory() -> None:
 
 def test_a_named_author_is_named() -> None:
     assert kept("I prefer tea.", name="Ben") == ["Ben prefers tea."]
+    assert kept("I prefer tea.", name="user") == ["The user prefers tea."]
 
 
 def test_we_in_a_project_is_the_project_s_team() -> None:

@@ -71,6 +71,7 @@ _HERE = re.compile(
 _PRONOUN_START = re.compile(
     r"^(?:he|she|it|they|this|that|these|those)\b", re.IGNORECASE
 )
+_NO_NAMES = {"user", "human", "me", "you", "customer", "client", "unknown", "anonymous"}
 _YOU = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
 _OWN_WORDS = re.compile(r"\b(?:I|my|me|we|our|us|mine)\b", re.IGNORECASE)
 _THEME = re.compile(r"\b(?:dark|light)[ -]?(?:mode|theme)\b", re.IGNORECASE)
@@ -121,7 +122,7 @@ class OfflineExtractor:
 
 def _said(message: Message, part: ThreadPart) -> Iterator[Candidate]:
     """What a person's own sentences state."""
-    subject = Subject(name=message.name or "The user")
+    subject = Subject(name=_author(message))
     project = part.thread.metadata.get("project")
     if project:
         subject = Subject(subject.name, f"The {project} team")
@@ -133,6 +134,14 @@ def _said(message: Message, part: ThreadPart) -> Iterator[Candidate]:
         if candidate is not None:
             yield candidate
         previous = sentence
+
+
+def _author(message: Message) -> str:
+    """The author's name, if the transcript has one that is a name."""
+    name = " ".join((message.name or "").split())
+    if not name or len(name) > 60 or name.lower() in _NO_NAMES:
+        return "The user"
+    return name
 
 
 def _instruction(
@@ -336,7 +345,7 @@ def _agreed(
         points = [first]
     speaker = after if confirmed else before
     assert speaker is not None
-    who = Subject(name=speaker.name or "The user")
+    who = Subject(name=_author(speaker))
     for point in points:
         yield from _agreed_point(point, message, who)
 
