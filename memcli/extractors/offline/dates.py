@@ -39,6 +39,11 @@ _PAST_VERB = re.compile(
     r"(?:\s+\w+){0,2}\s*$",
     re.IGNORECASE,
 )
+_COMING_VERB = re.compile(
+    r"\b(?:starts?|begins?|is|are|['’]s|opens?|leaves?|flies|arrives?|due|expires?|ends?"
+    r"|(?:will|['’]ll|going to) (?:be )?\w+)\s*$",
+    re.IGNORECASE,
+)
 _NUMBER = r"\d{1,3}|" + "|".join(sorted(_NUMBERS, key=len)[::-1])
 _ORDINAL = r"(?:st|nd|rd|th)"
 
@@ -68,17 +73,25 @@ def mentions(text: str, said_on: date, tense: Tense | None) -> list[TimeMention]
         for match in pattern.finditer(text):
             if any(m.start < match.end() and match.start() < m.end for m in found):
                 continue
-            mention = resolve(
-                match, said_on, tense or _tense_before(text, match.start())
-            )
+            side = _tense_before(text, match.start()) or tense
+            earlier = [m.day for m in found if m.end <= match.start() and m.day]
+            if resolve is _ordinal and earlier:
+                # "on December 12, back on the 20th": the one that comes after it.
+                mention = _ordinal(match, earlier[-1], "future")
+            else:
+                mention = resolve(match, said_on, side)
             if mention is not None:
                 found.append(mention)
     return sorted(found, key=lambda mention: mention.start)
 
 
 def _tense_before(text: str, at: int) -> Tense | None:
-    """ "… started in October" looks back, whatever the rest of the sentence does."""
-    return "past" if _PAST_VERB.search(text, 0, at) else None
+    """The verb beside a time tells its direction, whatever the rest of the
+    sentence does: "… started in October" looks back, "… starts on Monday" ahead.
+    """
+    if _PAST_VERB.search(text, 0, at):
+        return "past"
+    return "future" if _COMING_VERB.search(text, 0, at) else None
 
 
 def resolved(text: str, found: list[TimeMention]) -> str:

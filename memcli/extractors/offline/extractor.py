@@ -71,9 +71,11 @@ _HERE = re.compile(
 _PRONOUN_START = re.compile(
     r"^(?:he|she|it|they|this|that|these|those)\b", re.IGNORECASE
 )
+# "I'm vegan" is a whole statement; "I agreed" is none.
+_SHORT_SIGNALS = {"condition"}
 _NO_NAMES = {"user", "human", "me", "you", "customer", "client", "unknown", "anonymous"}
 _YOU = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
-_OWN_WORDS = re.compile(r"\b(?:I|my|me|we|our|us|mine)\b", re.IGNORECASE)
+_OWN_START = re.compile(r"(?:I|my|we|our|the)\b", re.IGNORECASE)
 _THEME = re.compile(r"\b(?:dark|light)[ -]?(?:mode|theme)\b", re.IGNORECASE)
 _DIET = re.compile(r"\b(?:vegetarian|vegan|pescatarian|flexitarian)\b", re.IGNORECASE)
 _WORKING_WORDS = re.compile(
@@ -186,8 +188,8 @@ def _statement(
     asked = remember is not None and not bare.lower().startswith(
         ("for context", "fyi", "just so", "so you know", "for the record")
     )
-    if asked and not _OWN_WORDS.search(bare):
-        return None
+    if remember and asked and not _OWN_START.match(remember["body"]):
+        return None  # "remember that in Python …" is a remark, not a request
     at = remember.start("body") if remember else 0
     lead = _LEAD_IN.match(bare, at)
     at = lead.end() if lead else at
@@ -254,10 +256,15 @@ def _stated(
     asked: bool,
 ) -> Candidate | None:
     signal = found.signal
+    if found.end - found.start < 16 and signal.name not in _SHORT_SIGNALS:
+        words = sentence.bare[found.start : found.end].split()
+        if len(words) < MIN_WORDS:
+            return None
     clause = sentence.text[found.start : found.end].rstrip()
     clause = _without_reasons(clause)
     times = mentions(clause, message.sent_at.date(), _tense(signal))
-    spoken = resolved(clause, times)
+    # A birthday comes again every year.
+    spoken = clause if signal.name == "birthday" else resolved(clause, times)
     if signal.voice == "bare":
         spoken = "I " + _bare_verb(spoken)
     if signal.name != "team is":
@@ -270,7 +277,7 @@ def _stated(
     confidence = signal.confidence
     if asked:
         confidence = max(confidence, 0.9)
-    if s.HEDGED.search(sentence.bare, 0, found.end):
+    if s.HEDGED.search(sentence.bare, max(0, found.start - 20), found.end):
         confidence -= 0.2
     if s.TRANSIENT.search(clause):
         confidence -= 0.3
@@ -495,7 +502,7 @@ def _stands_alone(text: str, subject: Subject) -> bool:
 
 
 def _right_length(clause: str) -> bool:
-    return MIN_WORDS <= len(clause.split()) <= MAX_WORDS
+    return 2 <= len(clause.split()) <= MAX_WORDS
 
 
 def _is_name(text: str) -> bool:

@@ -42,6 +42,9 @@ _COORDINATED = {
 }  # fmt: skip
 
 
+_PERSON = {"i", "i'm", "i've", "i'd", "i'll", "we", "we're", "we've", "we'll"}
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """Whom "I" and "we" stand for. "You" stays: it is who reads the memory."""
@@ -81,13 +84,15 @@ def third_person(clause: str, subject: Subject, *, named: bool = True) -> str:
     for i, token in enumerate(tokens):
         lower = token.lower()
         before = _word_before(tokens, i)
+        seen = [earlier.lower() for earlier in tokens[:i] if earlier[0].isalnum()]
         if token.isspace() or not token[0].isalnum():
             if token in ",;:.":
                 agree = 0
             out.append(token)
             continue
-        if lower == "i" and before in ("and", "or"):  # "Marek and I are"
-            out.append("they" if introduced else subject.inside)
+        if lower == "i" and before in ("and", "or") and not _PERSON & set(seen):
+            # "My wife and I are": one of two, before there is any verb of its own.
+            out.append(subject.inside)
             introduced = True
             continue
         if lower == "i" or lower.startswith("i'"):

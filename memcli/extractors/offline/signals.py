@@ -332,6 +332,12 @@ SIGNALS: tuple[Signal, ...] = (
         0.72,
     ),
     _signal(
+        "birthday", Kind.FACT,
+        rf"(?:my|our|my {_KIN}(?:'s|’s)) (?:birthday|anniversary|due date|wedding) "
+        r"(?:is|'s|falls)",
+        0.85,
+    ),
+    _signal(
         "own event", Kind.EVENT,
         rf"(?:my|our) (?:[\w-]+ )?(?:[\w-]+){_NAME},? (?:[\w -]{{2,40}}? )?(?:is|are|'s|'re"
         r"|starts?|begins?|ends?|expires?|comes?|will|'ll|opens?|arrives?|moves?|leaves?"
@@ -343,6 +349,13 @@ SIGNALS: tuple[Signal, ...] = (
         rf"(?:the|our|my) (?:[\w-]+ ){{1,4}}(?:is(?! to\b)|are|gets?|runs?|happens?|goes|go|leaves?"
         rf"|meets?|rebuilds?|resets?) .*\b(?:{_RECURRING})",
         0.74,
+    ),
+    _signal(
+        "deadline", Kind.EVENT,
+        r"the (?:[\w-]+ ){0,3}(?:deadline|due date|wedding|exam|launch|release|interview"
+        r"|conference|kick-?off|go-live|demo|hearing|surgery|inspection|move|opening)\b"
+        r"[\w ,'-]{0,60}? (?:is|are|starts?|begins?)\b",
+        0.72, needs="future",
     ),
     _signal(
         "every needs", Kind.PROCEDURE,
@@ -360,12 +373,6 @@ SIGNALS: tuple[Signal, ...] = (
         rf"(?:my|our) (?:[\w-]+ )?(?:{_KIN}|{_PET})(?:'s|’s)? "
         r"(?:name is|is called|is named|name's) (?-i:[A-ZÀ-Þ])",
         0.9,
-    ),
-    _signal(
-        "birthday", Kind.FACT,
-        rf"(?:my|our|my {_KIN}(?:'s|’s)) (?:birthday|anniversary|due date|wedding) "
-        r"(?:is|'s|falls)",
-        0.85,
     ),
     _signal(
         "speaks", Kind.FACT,
