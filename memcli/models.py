@@ -190,4 +190,4 @@ class Hit:
 
         The nearest of many unrelated things is still unrelated.
         """
-        return self.parts.get("text", 0) > 0 or self.parts.get("cosine", 0) >= 0.2
+        return self.parts.get("text", 0) > 0 or self.parts.get("cosine", 0) >= 0.25

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from memcli.cli import options
-from memcli.cli.render import day, memory_json
+from memcli.cli.render import day, memory_json, print_json
 from memcli.models import Memory
 from memcli.store import memories
 
@@ -30,12 +30,15 @@ def export(
     superseded: Annotated[
         bool, typer.Option("--superseded", help="Also what no longer holds.")
     ] = False,
+    json_: options.Json = False,
 ) -> None:
     """Write memories to stdout, with the words they came from."""
     values = options.settings(db=db)
     with options.opened(options.database_path(values)) as store:
         found = memories.select(store, namespace=namespace, superseded=superseded)
-    if format is Format.JSONL:
+    if json_:
+        print_json([memory_json(memory) for memory in found])
+    elif format is Format.JSONL:
         for memory in found:
             print(json.dumps(memory_json(memory), ensure_ascii=False))
     else:

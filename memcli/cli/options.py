@@ -13,7 +13,7 @@ from memcli.store.database import connect, explain_errors
 
 Db = Annotated[
     str | None,
-    typer.Option("--db", metavar="PATH", help="The database [env: MEMCLI_DB]."),
+    typer.Option("--db", metavar="PATH", help="The database (or MEMCLI_DB)."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Namespace = Annotated[

@@ -16,7 +16,7 @@ from memcli.cli import options
 from memcli.cli.render import plural, print_json
 from memcli.errors import Interrupted, StoreError, UsageError
 from memcli.extractors.base import Extractor
-from memcli.extractors.choose import choose
+from memcli.extractors.choose import check, choose
 from memcli.models import Op
 from memcli.reflection.progress import Listener, Silence
 from memcli.store.database import connect, explain_errors, run_lock
@@ -82,6 +82,7 @@ def reflect(
     from memcli.cli.progress import Lines, listener_for  # the others do not need it
     from memcli.reflection.reflect import reflect as run
 
+    check(values["extractor"])
     request = _request(values, paths, set_ or [])
     path = options.database_path(values)
     if path == Path(values["db"]) and not path.parent.exists():

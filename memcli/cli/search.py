@@ -33,7 +33,9 @@ class In(StrEnum):
 
 
 def search(
-    query: Annotated[str, typer.Argument(help="What to look for; any text.")],
+    words: Annotated[
+        list[str], typer.Argument(metavar="QUERY", help="What to look for; any text.")
+    ],
     db: options.Db = None,
     in_: Annotated[
         In, typer.Option("--in", help="Search memories, what was said, or both.")
@@ -57,6 +59,7 @@ def search(
 
     Nothing in a query has a special meaning: quotes, * and AND are text.
     """
+    query = " ".join(words)
     values = options.settings(db=db, limit=limit)
     with Memories(options.database_path(values)) as store:
         hits = store.search(
@@ -73,9 +76,9 @@ def search(
         print_json([hit_json(hit) for hit in hits])
         return
     if not hits:
-        where = (
-            "" if in_ is not In.MEMORIES else "; --in messages searches what was said"
-        )
+        where = ""
+        if in_ is In.MEMORIES:
+            where = "; try --in messages for what was said, --superseded for what ended"
         print(f"nothing found{where}", file=sys.stderr)
         return
     out = console()

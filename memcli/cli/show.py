@@ -1,5 +1,6 @@
 """`memcli show [ID]`: all memories, some, or one with all that is known of it."""
 
+import sys
 from itertools import groupby
 from typing import Annotated, Any
 
@@ -45,6 +46,8 @@ def show(
         elif id is not None:
             _show_one(store, id, json_)
         else:
+            if thread is not None and threads.get(store, thread) is None:
+                raise UsageError(f"no thread {thread}; `memcli search` names threads")
             found = memories.select(
                 store, namespace=namespace, thread_id=thread, superseded=superseded
             )
@@ -57,7 +60,7 @@ def _show_many(found: list[Memory], as_json: bool) -> None:
         return
     out = console()
     if not found:
-        out.print("no memories")
+        print("no memories; --superseded shows what no longer holds", file=sys.stderr)
         return
     for namespace, group in groupby(found, key=lambda memory: memory.namespace):
         listed = list(group)

@@ -7,6 +7,7 @@ is no slower in bulk (benchmarks/encoding.py); any other model goes to the libra
 
 import importlib.util
 from collections.abc import Sequence
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,6 +38,7 @@ class LibraryEncoder:
         from transformers.utils import logging
 
         logging.disable_progress_bar()  # it would draw into our own
+        getLogger("huggingface_hub").setLevel(ERROR)  # every retry would be a line
         try:
             self._model: Any = SentenceTransformer(source, device="cpu")
         except Exception as error:
@@ -44,7 +46,8 @@ class LibraryEncoder:
             # and the weights loader each raise kinds of their own.
             reason = str(error).splitlines()[0] if str(error) else repr(error)
             raise UsageError(
-                f"embedding model {source!r} cannot be loaded: {reason}"
+                f"embedding model {source!r} cannot be loaded; give a folder, or "
+                f"the name of a model that can be downloaded: {reason}"
             ) from error
         self.dimensions = int(self._model.encode("").shape[0])
 

@@ -2,10 +2,11 @@
 
 import hashlib
 import itertools
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,9 @@ _MAX_WAITING = 1000
 MAX_TEXT = 200_000
 # A clock may be a little fast; what lies further ahead is a wrong time.
 _FUTURE_LEEWAY = timedelta(hours=24)
+
+
+_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +84,17 @@ def _detect(head: list[Line], report: FileReport) -> Format | None:
     if not head:
         report.skip("empty file" if not report.skipped else "nothing but long lines")
         return None
-    parsed = 0
+    parsed = []
     for line in head:
-        try:
-            record = orjson.loads(line.raw)
-        except orjson.JSONDecodeError:
-            continue
-        parsed += 1
-        if isinstance(record, dict):
+        with suppress(orjson.JSONDecodeError):
+            parsed.append(orjson.loads(line.raw))
+    # A line of JSON in a long text, as in source code, makes it no transcript.
+    if len(head) < _SNIFFED_LINES or 2 * len(parsed) >= len(head):
+        for record in parsed:
             for format in FORMATS:
-                if format.recognises(record):
+                if isinstance(record, dict) and format.recognises(record):
                     return format
-    report.skip(_why_unknown(head, parsed))
+    report.skip(_why_unknown(head, len(parsed)))
     return None
 
 
@@ -147,12 +150,16 @@ def _identified(
     """Give every message an id and an identity, and cut what is far too long."""
     seen: Counter[tuple[str, str]] = Counter()
     for raw in messages:
+        raw = replace(raw, thread_id=_clean(raw.thread_id))
         text = raw.text
         if len(text) > MAX_TEXT:
             report.skip(f"text cut at {MAX_TEXT:,} characters")
             text = text[:MAX_TEXT]
         text = _clean(text)
-        message_id = raw.id
+        if not text.strip():
+            report.skip("empty message")
+            continue
+        message_id = None if raw.id is None else _clean(raw.id)
         if message_id is None:
             digest = hashlib.sha256(f"{raw.role}\x1f{text}".encode()).hexdigest()[:12]
             # The same words again in the same thread are another message.
@@ -168,7 +175,7 @@ def _identified(
                 role=raw.role,
                 text=text,
                 sent_at=raw.sent_at,
-                name=raw.name,
+                name=_clean(raw.name) if raw.name else None,
             ),
             format=format.name,
             title=raw.title,
@@ -177,6 +184,10 @@ def _identified(
 
 
 def _clean(text: str) -> str:
-    """NULs and lone surrogates cannot be stored; they carry nothing either."""
-    text = text.replace("\x00", "")
+    """Without what would act on a terminal, or cannot be stored.
+
+    Control characters (escape sequences among them) and marks that turn the
+    direction of writing could make a screen show something else than is there.
+    """
+    text = _ACTING.sub("", text)
     return text.encode("utf-8", "replace").decode("utf-8")

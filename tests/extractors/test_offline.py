@@ -84,6 +84,17 @@ def test_what_people_state_becomes_a_sentence_about_them(
          "2026-08-31"),
         ("My birthday is on March 3rd.",
          "The user's birthday is on March 3rd.", None),
+        ("I switched to green tea in January.",
+         "The user switched to green tea in January 2026.", None),
+        ("I quit my job at Shell in March.",
+         "The user quit their job at Shell in March 2026.", None),
+        ("My parents are visiting us from the 20th to the 27th of December.",
+         "The user's parents are visiting them from 20 December 2026 to "
+         "27 December 2026.", "2026-12-20"),
+        ("I'm flying to Tokyo on Sunday the 15th.",
+         "The user is flying to Tokyo on 15 September 2026.", "2026-09-15"),
+        ("My sister was born on 5 December.",
+         "The user's sister was born on 5 December.", None),
         ("I passed the exam yesterday.",
          "The user passed the exam on 28 August 2026.", "2026-08-28"),
         ("We're moving to Leipzig on the 3rd.",
@@ -130,6 +141,10 @@ def test_relative_dates_mean_what_they_meant_when_they_were_said(
         "Write a short story in the first person. I live in a lighthouse.",
         "let's role-play: I'm a pirate and I live in Tortuga",
         "Never mind, I found it.",
+        "Write a cover letter that starts with: I live in Madrid.",
+        "Draft a mail for my boss: I am off from 3 December, I live in Rome.",
+        "From now on I'll be brief.",
+        "Always a pleasure.",
         "I'm tired today.",
         "Remember when Python 2 was a thing?",
     ],
@@ -171,7 +186,9 @@ def test_what_an_assistant_says_of_itself_is_nobodys_memory() -> None:
 
 def test_a_named_author_is_named() -> None:
     assert kept("I prefer tea.", name="Ben") == ["Ben prefers tea."]
-    assert kept("I prefer tea.", name="user") == ["The user prefers tea."]
+    assert kept("I prefer tea.", name="Ben <b@x.org>") == ["Ben prefers tea."]
+    for no_name in ("user", "user_123", "x" * 100):
+        assert kept("I prefer tea.", name=no_name) == ["The user prefers tea."]
 
 
 def test_we_in_a_project_is_the_project_s_team() -> None:

@@ -76,10 +76,10 @@ def test_a_conversation_without_an_id_stays_the_same_thread_when_it_grows(
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085", "\x0b", "\x1e"])
 def test_lines_end_at_newlines_only(tmp_path: Path, separator: str) -> None:
-    text = f"one{separator}two"
-    line = orjson.dumps(said(text))
+    line = orjson.dumps(said(f"one{separator}two"))
     found, report = read(write_lines(tmp_path / "x", line, said("three")))
-    assert texts(found) == [text, "three"]
+    kept = separator if separator in "\u2028\u2029" else ""
+    assert texts(found) == [f"one{kept}two", "three"]
     assert not report.problems
 
 
@@ -120,6 +120,19 @@ def test_a_whole_last_line_without_newline_is_read(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(orjson.dumps(said("one")))
     assert texts(read(path)[0]) == ["one"]
+
+
+def test_nothing_that_acts_on_a_terminal_comes_through(tmp_path: Path) -> None:
+    line = said("a\x1b[31mred\x07\u202eb\tc", thread="t\x1b]0;x", name="\x9bBen")
+    ((item,), _) = read(write_lines(tmp_path / "x", orjson.dumps(line)))
+    assert item.message.text == "a[31mredb\tc"
+    assert (item.message.thread_id, item.message.name) == ("t]0;x", "Ben")
+
+
+def test_source_code_with_a_line_of_json_is_no_transcript(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "x.py", said("I prefer tea."), *["x = 1"] * 60)
+    found, report = read(path)
+    assert (found, report.format) == ([], None)
 
 
 def test_a_byte_order_mark_and_crlf_are_no_trouble(tmp_path: Path) -> None:

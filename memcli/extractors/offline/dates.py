@@ -35,12 +35,13 @@ _DAY = "|".join(sorted((d for d in _DAYS if len(d) > 3 or d != "sun"), key=len)[
 _FULL_DAY = "|".join(name.lower() for name in calendar.day_name)
 _MONTH = "|".join(sorted(_MONTHS, key=len)[::-1])
 _PAST_VERB = re.compile(
-    r"(?<!getting )(?<!get )(?<!be )(?<!is )(?<!are )\b(?:\w+ed|since|was|were|had|got|went|came|left|began|bought|sold|met|did|lost|won)"
-    r"(?:\s+\w+){0,2}\s*$",
+    r"(?<!getting )(?<!get )(?<!be )(?<!is )(?<!are )\b(?:\w+ed|since|was|were|had|got|went|came|left|began|bought|sold|met|did|lost|won|quit|gave|took|flew|ran|became)"
+    r"(?:\s+\w+){0,5}\s*$",
     re.IGNORECASE,
 )
 _COMING_VERB = re.compile(
     r"\b(?:starts?|begins?|is|are|['’]s|opens?|leaves?|flies|arrives?|due|expires?|ends?"
+    r"|(?:fly|go|come|drive|travel|head|return)(?: back)?"
     r"|(?:will|['’]ll|going to) (?:be )?\w+)\s*$",
     re.IGNORECASE,
 )
@@ -75,9 +76,16 @@ def mentions(text: str, said_on: date, tense: Tense | None) -> list[TimeMention]
                 continue
             side = _tense_before(text, match.start()) or tense
             earlier = [m.day for m in found if m.end <= match.start() and m.day]
-            if resolve is _ordinal and earlier:
+            later = [m.day for m in found if 0 <= m.start - match.end() < 6 and m.day]
+            if resolve is _ordinal and later:
+                # "from the 20th to the 27th of December": both of that month.
+                mention = _ordinal(match, later[0], "past")
+            elif resolve is _ordinal and earlier:
                 # "on December 12, back on the 20th": the one that comes after it.
                 mention = _ordinal(match, earlier[-1], "future")
+            elif resolve is _month_day and earlier:
+                # "on 19 June, not 12 June": of one year.
+                mention = _month_day(match, earlier[-1], None)
             else:
                 mention = resolve(match, said_on, side)
             if mention is not None:
@@ -89,9 +97,9 @@ def _tense_before(text: str, at: int) -> Tense | None:
     """The verb beside a time tells its direction, whatever the rest of the
     sentence does: "… started in October" looks back, "… starts on Monday" ahead.
     """
-    if _PAST_VERB.search(text, 0, at):
-        return "past"
-    return "future" if _COMING_VERB.search(text, 0, at) else None
+    if _COMING_VERB.search(text, 0, at):
+        return "future"
+    return "past" if _PAST_VERB.search(text, 0, at) else None
 
 
 def resolved(text: str, found: list[TimeMention]) -> str:
@@ -351,6 +359,14 @@ _RULES: tuple[tuple[re.Pattern[str], Resolve], ...] = (
     ),
     (
         _rule(
+            r"(?P<lead>\b(?:on|by|until|till|from|before|after|since|starting)\s+)"
+            rf"(?:(?:{_FULL_DAY}),?\s+)?the\s+"
+            rf"(?P<number>\d{{1,2}}){_ORDINAL}\b(?!\s+(?:floor|time|century|of|row))"
+        ),
+        _ordinal,
+    ),
+    (
+        _rule(
             _LEAD + r"(?P<word>the\s+day\s+after\s+tomorrow"
             r"|the\s+day\s+before\s+yesterday|tomorrow(?:\s+(?:morning|afternoon"
             r"|evening|night))?|yesterday(?:\s+(?:morning|evening))?|last\s+night"
@@ -391,13 +407,6 @@ _RULES: tuple[tuple[re.Pattern[str], Resolve], ...] = (
             r"(?P<unit>days?|weeks?|months?|years?)\s+(?P<ago>ago|back)\b"
         ),
         _distance,
-    ),
-    (
-        _rule(
-            r"(?P<lead>\b(?:on|by|until|till|from|before|after|since|starting)\s+)the\s+"
-            rf"(?P<number>\d{{1,2}}){_ORDINAL}\b(?!\s+(?:floor|time|century|of|row))"
-        ),
-        _ordinal,
     ),
     (
         _rule(

@@ -56,7 +56,7 @@ _TAIL = re.compile(
     r"|ok\?|okay\?|thanks|thank you|if (?:you|that)|so (?:what|how|please|can|could|don['’]t"
     r"|do|does|is|whatever|keep|skip|use)|hope|sorry|I['’]d like|I want you|I need you"
     r"|yes or no|judge me|god help|kindly\b).*$"
-    r"| and (?:I|we) (?:have (?:nothing|to)|must|need|wonder|would like|can['’]t (?:decide|find)|want to"
+    r"| and (?:I|we) (?:have (?:nothing|to|an? question)|must|need|wonder|would like|can['’]t (?:decide|find)|want to"
     r" know|was wondering)\b.*$",
     re.IGNORECASE | re.DOTALL,
 )
@@ -77,6 +77,7 @@ _NO_NAMES = {"user", "human", "me", "you", "customer", "client", "unknown", "ano
 _YOU = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
 _OWN_START = re.compile(r"(?:I|my|we|our|the)\b", re.IGNORECASE)
 _THEME = re.compile(r"\b(?:dark|light)[ -]?(?:mode|theme)\b", re.IGNORECASE)
+_NEW_HOME = re.compile(r"\b(?:now (?:they |\w+ )?lives? in|moved to) [A-ZÀ-Þ]")
 _DIET = re.compile(r"\b(?:vegetarian|vegan|pescatarian|flexitarian)\b", re.IGNORECASE)
 _WORKING_WORDS = re.compile(
     r"\b(?:team|deploy|release|ship|prod|staging|code|repo|test|sprint|customer|client"
@@ -140,8 +141,13 @@ def _said(message: Message, part: ThreadPart) -> Iterator[Candidate]:
 
 def _author(message: Message) -> str:
     """The author's name, if the transcript has one that is a name."""
-    name = " ".join((message.name or "").split())
-    if not name or len(name) > 60 or name.lower() in _NO_NAMES:
+    name = " ".join(re.sub(r"<[^>]*>", "", message.name or "").split())
+    if (
+        not name
+        or re.search(r"[\d_@<>]", name)
+        or len(name) > 60
+        or name.lower() in _NO_NAMES
+    ):
         return "The user"
     return name
 
@@ -264,7 +270,8 @@ def _stated(
     clause = _without_reasons(clause)
     times = mentions(clause, message.sent_at.date(), _tense(signal))
     # A birthday comes again every year.
-    spoken = clause if signal.name == "birthday" else resolved(clause, times)
+    yearly = signal.name == "birthday" or re.search(r"\bborn\b", clause)
+    spoken = clause if yearly else resolved(clause, times)
     if signal.voice == "bare":
         spoken = "I " + _bare_verb(spoken)
     if signal.name != "team is":
@@ -450,6 +457,8 @@ def _about(
     thing = signal.about
     if thing is not None and "{" in thing:
         thing = thing.format(**{k: v or "" for k, v in match.groupdict().items()})
+    if signal.change and _NEW_HOME.search(text):
+        thing = "residence"
     if _THEME.search(text) and signal.kind is Kind.PREFERENCE:
         thing = "theme"
     elif _DIET.search(text) and text.startswith((subject.name + " is", subject.name)):

@@ -45,6 +45,7 @@ _TEXT_WORK = re.compile(
     r"|section|essay|note|post|wrote|sent|got)"
     r"|(?:wrote|writes|reads|says|said|goes|sent me|replied)\s*:"
     r"|(?:mail|email|message|letter|note|post) (?:from|i got|he sent|she sent)"
+    r"|(?:write|draft|compose|generate|create|prepare)\b[^.\n:]{0,100}:"
     r"|word order|grammatical|code this|(?:rewrite|edit|check|correct) (?:this|the))",
     re.IGNORECASE,
 )

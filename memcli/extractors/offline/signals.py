@@ -529,7 +529,7 @@ INSTRUCTIONS: tuple[Signal, ...] = (
     _signal(
         "from now on", Kind.INSTRUCTION,
         r"(?:(?:and|so|ok(?:ay)?|right|also),? )*(?:from (?:now|here|today|this point)"
-        r"(?: on(?:wards?)?)?|going forward|moving forward|in (?:the )?future|henceforth"
+        r"(?: on(?:wards?)?)?+|going forward|moving forward|in (?:the )?future|henceforth"
         r"|for future reference)(?: please)?,?:? (?P<body>(?!(?:I|we)\b|I['’]).+)",
         0.88, voice="instruction",
     ),

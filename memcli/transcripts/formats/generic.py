@@ -98,8 +98,10 @@ class Generic:
             return None
         role = ROLES.get(role_name.lower())
         if role is None:
-            known = role_name.lower() in ("system", "developer", "tool", "function")
-            report.skip(f"{role_name.lower()} message" if known else "unknown role")
+            if role_name.lower() in ("system", "developer", "tool", "function"):
+                report.skip(f"{role_name.lower()} message")
+            else:
+                report.problem(number, "unknown role")
             return None
         content = record.get("content")
         text = text_of_blocks(content, report)
@@ -112,6 +114,9 @@ class Generic:
         if not text.strip():
             report.skip("empty message")
             return None
+        sent_at = _first_time(record)
+        if sent_at is None and any(record.get(key) for key in TIME_KEYS):
+            report.skip("time not understood, another one used")
         return RawMessage(
             line=number,
             thread_id=thread_id,
@@ -119,7 +124,7 @@ class Generic:
             text=text,
             id=_first_scalar(record, ID_KEYS),
             name=scalar_text(record.get("name")),
-            sent_at=_first_time(record),
+            sent_at=sent_at,
             thread_time=thread_time,
             title=title,
             metadata=metadata,
