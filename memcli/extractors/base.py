@@ -27,3 +27,6 @@ class Extractor(Protocol):
         Raises ExtractorError when this thread failed, ExtractorUnusable when
         every thread would.
         """
+
+    def close(self) -> None:
+        """Let go of connections; nothing is extracted after it."""

@@ -79,6 +79,11 @@ class ClaudeExtractor:
             answer.usage.output_tokens,
         )
 
+    def close(self) -> None:
+        """Close the connections to the server."""
+        if self._client is not None:
+            self._client.close()
+
     def _ask(self, text: str) -> "Answer":
         import anthropic
 

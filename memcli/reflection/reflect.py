@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -95,7 +96,10 @@ def reflect(
             db, clock(), extractor.name, extractor.model, request.namespace
         )
         try:
-            _extract_all(db, named, extractor, request, report, clock, listener, stop)
+            with closing(extractor):
+                _extract_all(
+                    db, named, extractor, request, report, clock, listener, stop
+                )
             _embed_messages(db, request.embedding_model, listener, stop)
             if not stop.is_set():
                 _consolidate_all(db, request.embedding_model, report, clock, listener)

@@ -122,6 +122,9 @@ class OfflineExtractor:
             acting = starts_a_part(message.text)
         return Extraction(tuple(_distinct(found)))
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 def _said(message: Message, part: ThreadPart) -> Iterator[Candidate]:
     """What a person's own sentences state."""

@@ -46,7 +46,7 @@ _ADV = (
 # What points at something outside the sentence, so that nobody understands the
 # memory later.
 _DEICTIC = (
-    r"(?!(?:it|this|that|these|those|them|him|her|you|your|yours|things|one|here|there|to see"
+    r"(?!(?:it|this|that|these|those|them|him|her|you|your|yours|things|options?|one|here|there|to see"
     r"|how|what|where|when|why|the (?:way|idea|look|sound|first|second|third|last|latter"
     r"|former|other|new one|one|fact|part|thought|look|second|feel|style|tone)|both"
     r"|everything|nothing|something|either|neither|all of|none|to (?:know|say|think"
@@ -491,7 +491,7 @@ SIGNALS: tuple[Signal, ...] = (
         rf"(?:I'll|I will|we'll|we will) {_ADV}(?!\w+ (?:it|this|that|you|ya)\b|\w+ \w+ it\b|know|let you|check|look|get back|think|see"
         r"|test|send you|tell you|try|do (?:it|that)|be back|need|ask|report|update|post"
         r"|fix|have to|probably|maybe|run|continue|finish this|write)\w+",
-        0.72, needs="future",
+        0.55, needs="future",
     ),
     _signal(
         "first person past", Kind.EVENT,
@@ -550,7 +550,7 @@ INSTRUCTIONS: tuple[Signal, ...] = (
         "stop doing", Kind.INSTRUCTION,
         r"(?:please,? )?(?P<body>stop (?!it\b|that\b|here|there|now\b|the\b|asking|talking"
         r"|wasting|being|trying|worrying|waiting|telling)\w+ing (?!.*\b(?:and|now|just)\b).+)",
-        0.76, voice="instruction",
+        0.55, voice="instruction",
     ),
     _signal(
         "whenever", Kind.INSTRUCTION,
