@@ -489,7 +489,9 @@ def _tense(signal: Signal) -> Tense | None:
     """Which way a bare "on Friday" points; in a rule or a fact it recurs."""
     if signal.needs == "past" or signal.needs == "future":
         return signal.needs
-    return {Kind.EVENT: "past", Kind.PLAN: "future"}.get(signal.kind)  # type: ignore[return-value]
+    if signal.kind is Kind.EVENT:
+        return "past"
+    return "future" if signal.kind is Kind.PLAN else None
 
 
 def _without_reasons(clause: str) -> str:
