@@ -77,6 +77,12 @@ def redact(text: str) -> tuple[str, int]:
     return "".join(parts) + text[at:], len(spans)
 
 
+def redact_named(name: str, value: str) -> str:
+    """A value redacted with its name in view: `db_password` tells what it is."""
+    whole, found = redact(f"{name}={value}")
+    return whole.removeprefix(f"{name}=") if found else value
+
+
 def holds_secret(text: str) -> bool:
     """Whether `redact` would change the text."""
     return redact(text)[1] > 0

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from memcli.redaction import redact
+from memcli.redaction import redact, redact_named
 from memcli.reflection.progress import Listener
 from memcli.store import files, threads
 from memcli.store.database import transaction
@@ -115,9 +115,9 @@ def _store_message(
 ) -> None:
     message = item.message
     if message.thread_id not in kept_threads:
-        threads.keep_thread(
-            db, message.thread_id, item.format, item.title, item.metadata
-        )
+        metadata = {k: redact_named(k, v) for k, v in item.metadata.items()}
+        title = redact(item.title)[0] if item.title else None
+        threads.keep_thread(db, message.thread_id, item.format, title, metadata)
         kept_threads.add(message.thread_id)
     text, secrets = redact(message.text)
     outcome = threads.keep_message(db, replace(message, text=text), now)

@@ -84,7 +84,7 @@ def reflect(
     report = Report()
     runs.close_dead(db, clock())
     report.reading = ingest(db, request.paths, clock(), listener, stop)
-    if report.reading.recognised == 0:
+    if report.reading.recognised == 0 and not stop.is_set():
         raise UnreadableInput(report.reading.nothing_recognised())
     new = threads.unreflected(db)
     due, report.waiting = split_by_quiet(new, request.quiet, clock())

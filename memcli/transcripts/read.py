@@ -122,12 +122,12 @@ def _with_times(
     last: dict[str, datetime] = {}
     waiting: dict[str, list[RawMessage]] = {}
     for message in messages:
-        sent_at = message.sent_at
+        thread = message.thread_id
+        sent_at = message.sent_at or message.thread_time
         if sent_at is not None and sent_at > now + _FUTURE_LEEWAY:
             report.skip("time in the future, not used")
             sent_at = None
-        thread = message.thread_id
-        sent_at = sent_at or message.thread_time or last.get(thread)
+        sent_at = sent_at or last.get(thread)
         if sent_at is None:
             queue = waiting.setdefault(thread, [])
             queue.append(message)
@@ -178,8 +178,8 @@ def _identified(
                 name=_clean(raw.name) if raw.name else None,
             ),
             format=format.name,
-            title=raw.title,
-            metadata=dict(raw.metadata),
+            title=_clean(raw.title) if raw.title else None,
+            metadata={_clean(k): _clean(v) for k, v in raw.metadata.items()},
         )
 
 

@@ -199,6 +199,45 @@ def test_secrets_do_not_reach_the_file(cli: Cli) -> None:
         assert key.encode() not in file.read_bytes()
 
 
+def test_secrets_in_metadata_and_titles_do_not_reach_the_file(cli: Cli) -> None:
+    key = "AKIA" + "QUAYSIDE7BOATS42"
+    write_lines(
+        Path("a.jsonl"),
+        said("I prefer tea.", note=f"use {key}", db_password="hunter2-xyz"),
+        {"thread_id": "b", "title": f"On {key}", "messages": [said("I like rain.")]},
+    )
+    assert cli("reflect", "a.jsonl").code == 0
+    for file in Path().glob("memories.db*"):
+        assert key.encode() not in file.read_bytes()
+        assert b"hunter2-xyz" not in file.read_bytes()
+
+
+def test_what_can_be_true_together_does_not_end_each_other(cli: Cli) -> None:
+    sentences = [
+        "I live in Ghent.", "I live in a tiny flat with two cats.",
+        "I work for Siemens.", "I work from home on most days.",
+        "I'm in charge of the backups.", "I'm on the hiring committee.",
+    ]  # fmt: skip
+    lines = [
+        said(text, thread=f"t{day}", at=f"2026-08-0{day}T09:00:00Z")
+        for day, text in enumerate(sentences, 1)
+    ]
+    write_lines(Path("a.jsonl"), *lines)
+    done = cli("reflect", "a.jsonl", "--json").json
+    assert done["memories"]["superseded"] == 0
+    assert len(memories(cli)) == 6
+
+
+def test_a_conversation_dated_in_the_future_does_not_wait_for_it(cli: Cli) -> None:
+    turn = {"role": "user", "content": "I prefer tea."}
+    path = write_lines(
+        Path("a.jsonl"),
+        {"thread_id": "a", "created_at": "2031-01-01", "messages": [turn]},
+    )
+    os.utime(path, (1_780_000_000, 1_780_000_000))
+    assert "1 memory added" in cli("reflect", "a.jsonl").out
+
+
 def test_stdin_is_read(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     line = json.dumps(said("I prefer tea.")).encode()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line)))

@@ -78,6 +78,15 @@ _YOU = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
 _OWN_START = re.compile(r"(?:I|my|we|our|the)\b", re.IGNORECASE)
 _THEME = re.compile(r"\b(?:dark|light)[ -]?(?:mode|theme)\b", re.IGNORECASE)
 _NEW_HOME = re.compile(r"\b(?:now (?:they |\w+ )?lives? in|moved to) [A-ZÀ-Þ]")
+# One value at a time only in these words: "lives in Ghent" and "lives in a flat",
+# "works for Siemens" and "works from home" are true together.
+_VALUE = {
+    "residence": re.compile(
+        r"\b(?:lives?|living|based|moved|relocated)\b.*? (?:in|to) (?-i:[A-ZÀ-Þ])"
+    ),
+    "work": re.compile(r"\bwork(?:s|ing)? (?:at|for) (?:the )?(?-i:[A-ZÀ-Þ])"),
+    "name": re.compile(r"\bname\b"),
+}
 _DIET = re.compile(r"\b(?:vegetarian|vegan|pescatarian|flexitarian)\b", re.IGNORECASE)
 _WORKING_WORDS = re.compile(
     r"\b(?:team|deploy|release|ship|prod|staging|code|repo|test|sprint|customer|client"
@@ -460,6 +469,8 @@ def _about(
     thing = signal.about
     if thing is not None and "{" in thing:
         thing = thing.format(**{k: v or "" for k, v in match.groupdict().items()})
+    if thing in _VALUE and not _VALUE[thing].search(text):
+        thing = None
     if signal.change and _NEW_HOME.search(text):
         thing = "residence"
     if _THEME.search(text) and signal.kind is Kind.PREFERENCE:

@@ -235,7 +235,7 @@ SIGNALS: tuple[Signal, ...] = (
         r"|rotation|shift))|the (?:only|lead|head|founder|owner|maintainer|cto|ceo))\b"
         r"(?! (?:one|only one|same|first|last|problem|best|worst|test|tests|script|following"
         r"|command|server|app|code|migration|latest|newest|risk))",
-        0.75, about="role",
+        0.75,
     ),
     _signal(
         "condition", Kind.FACT,
