@@ -187,8 +187,7 @@ def _keep(
             extractor.name, extractor.model, kept, set_aside,
             (extraction.input_tokens, extraction.output_tokens), now,
         )  # fmt: skip
-        new_ids = [message.id for message in part.new]
-        threads.mark_reflected(db, part.thread.id, new_ids, report.run_id)
+        threads.mark_reflected(db, part.thread.id, part.new, report.run_id)
     report.reflected.append(part.thread.id)
     report.candidates += len(kept)
     report.set_aside += set_aside

@@ -130,12 +130,12 @@ def message_of(row: sqlite3.Row) -> Message:
 
 
 def mark_reflected(
-    db: sqlite3.Connection, thread_id: str, message_ids: Iterable[str], run_id: int
+    db: sqlite3.Connection, thread_id: str, messages: Iterable[Message], run_id: int
 ) -> None:
     """Note that a run has seen these messages, and that the thread is well."""
     db.executemany(
-        "UPDATE messages SET reflected_in = ? WHERE thread_id = ? AND message_id = ?",
-        [(run_id, thread_id, message_id) for message_id in message_ids],
+        "UPDATE messages SET reflected_in = ? WHERE key = ?",
+        [(run_id, message.key) for message in messages],
     )
     db.execute(
         "UPDATE threads SET error = NULL, attempts = 0 WHERE id = ?", (thread_id,)
