@@ -110,9 +110,8 @@ def reflect(
         raise Interrupted(
             "stopped; what was finished is kept, run it again for the rest"
         )
-    for silent in report.reading.silent:
-        print(f"memcli: {silent}: looks like a transcript, but has no message in it",
-              file=sys.stderr)  # fmt: skip
+    for path_, why in report.reading.silent.items():
+        print(f"memcli: {path_}: {why}", file=sys.stderr)
     if report.failed or report.reading.unreadable or report.reading.silent:
         for thread_id, reason in report.failed.items():
             print(f"memcli: thread {thread_id}: {reason}", file=sys.stderr)
@@ -192,11 +191,13 @@ def _report_json(report: Any) -> dict[str, Any]:
             "unchanged": reading.unchanged,
             "not_transcripts": dict(reading.unrecognised),
             "unreadable": reading.unreadable,
-            "without_messages": reading.silent,
+            "without_messages": list(reading.silent),
         },
+        "formats": dict(reading.formats),
         "messages": {
             "added": reading.added,
             "edited": reading.edited,
+            "withdrawn": reading.withdrawn,
             "secrets_redacted": reading.redacted,
             "skipped": dict(reading.skipped),
         },
@@ -229,7 +230,11 @@ def _print_report(report: Any) -> None:
     files += f", {plural(reading.added, 'new message')}"
     if reading.edited:
         files += f", {reading.edited:,} edited"
+    if reading.withdrawn:
+        files += f", {reading.withdrawn:,} taken back"
     print(files)
+    if reading.formats:
+        print("formats: " + _counts(reading.formats))
     if reading.skipped:
         print("skipped: " + _counts(reading.skipped))
     if reading.unrecognised:

@@ -6,15 +6,18 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 
 from memcli.redaction import redact, redact_named
 from memcli.reflection.progress import Listener
-from memcli.store import files, threads
+from memcli.store import files, threads, vectors
 from memcli.store.database import transaction
+from memcli.store.files import SeenFile
+from memcli.transcripts.cursor import Cursor
 from memcli.transcripts.discover import STDIN, FoundFile, discover, shown
-from memcli.transcripts.read import ReadMessage, read_file
-from memcli.transcripts.report import FileReport
+from memcli.transcripts.normalise import ReadMessage
+from memcli.transcripts.report import BROKEN_TRANSCRIPT, FileReport
 from memcli.when import to_text
 
 # A file's messages are committed in batches, so that a huge file neither holds
@@ -28,14 +31,16 @@ class Reading:
 
     files_read: int = 0
     unchanged: int = 0
+    formats: Counter[str] = field(default_factory=Counter)
     unrecognised: Counter[str] = field(default_factory=Counter)
     unreadable: list[str] = field(default_factory=list)
     added: int = 0
     edited: int = 0
+    withdrawn: int = 0
     redacted: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
-    silent: list[str] = field(default_factory=list)
+    silent: dict[str, str] = field(default_factory=dict)
 
     @property
     def recognised(self) -> int:
@@ -65,21 +70,74 @@ def ingest(
     Raises UnreadableInput for a path that does not exist.
     """
     reading = Reading()
-    known = files.seen(db)
+    known = _KnownFiles(db)
     listener.stage("reading", None)
     for found in _sources(paths, now):
         if stop.is_set():
             break
-        if found.path != STDIN and (before := known.get(found.path)) is not None:
-            *facts, format = before
-            if facts == [found.size, found.mtime_ns, found.inode]:
-                _count_unchanged(reading, format)
-                continue
+        before = known.unchanged(found)
+        if before is not None:
+            _count_unchanged(reading, before.format)
+            continue
         report = FileReport(shown(found.path))
-        _store(db, found, report, reading, now)
+        _store(db, found, report, known.cursor(found), reading, now)
         _count(reading, report, listener)
         listener.step()
     return reading
+
+
+class _KnownFiles:
+    """The files that were read before, found by path or by inode."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._by_path = files.seen(db)
+        self._by_inode: dict[int, SeenFile] | None = None
+        self._reader: str | None = None
+
+    def unchanged(self, found: FoundFile) -> SeenFile | None:
+        """What is known of a file that is as it was, moved perhaps."""
+        before = self._by_path.get(found.path)
+        if before is None and (before := self._elsewhere(found)) is not None:
+            if not before.same_as(found):
+                return None
+            files.move(self._db, before.path, found.path)
+        if before is None or not before.same_as(found) or found.path == STDIN:
+            return None
+        # What was no transcript may be one in a format that is known by now.
+        if before.format is None and before.reader != self._known_formats():
+            return None
+        return before
+
+    def cursor(self, found: FoundFile) -> Cursor | None:
+        """Where to read on in a file that has grown, if it is that file still.
+
+        A log that was rotated away has its old inode under its new name.
+        """
+        before = self._by_path.get(found.path)
+        if before is None or before.inode != found.inode:
+            before = self._elsewhere(found) or before
+        return files.cursor(self._db, before.path) if before else None
+
+    def _elsewhere(self, found: FoundFile) -> SeenFile | None:
+        """A file with this inode whose own path is gone, or another file's now."""
+        if self._by_inode is None:
+            self._by_inode = {seen.inode: seen for seen in self._by_path.values()}
+        before = self._by_inode.get(found.inode)
+        if before is None or before.path == found.path or not found.inode:
+            return None
+        try:
+            still = Path(before.path).stat().st_ino == found.inode
+        except OSError:
+            still = False
+        return None if still else before
+
+    def _known_formats(self) -> str:
+        if self._reader is None:
+            from memcli.transcripts.formats import reader
+
+            self._reader = reader()
+        return self._reader
 
 
 def _sources(paths: Iterable[str], now: datetime) -> Iterator[FoundFile]:
@@ -93,17 +151,28 @@ def _store(
     db: sqlite3.Connection,
     found: FoundFile,
     report: FileReport,
+    cursor: Cursor | None,
     reading: Reading,
     now: datetime,
 ) -> None:
+    # Only a run that has something to read pays for the formats.
+    from memcli.transcripts.formats import reader
+    from memcli.transcripts.read import read_file
+
     kept_threads: set[str] = set()
-    messages = read_file(found, report, now)
+    as_of = datetime.fromtimestamp(found.mtime_ns / 1e9, UTC)
+    messages = read_file(found, report, now, cursor)
     while batch := list(itertools.islice(messages, _BATCH)):
         with transaction(db):
             for item in batch:
-                _store_message(db, item, kept_threads, reading, now)
+                _store_message(db, item, kept_threads, reading, now, as_of)
+    with transaction(db):
+        gone = threads.withdraw(db, report.withdrawn, as_of)
+        vectors.remove(db, "messages", gone)
+        threads.drop_empty(db, kept_threads)
+    reading.withdrawn += len(gone)
     if report.error is None and found.path != STDIN:
-        files.remember(db, found, report, to_text(now))
+        files.remember(db, found, report, reader(), to_text(now))
 
 
 def _store_message(
@@ -112,6 +181,7 @@ def _store_message(
     kept_threads: set[str],
     reading: Reading,
     now: datetime,
+    as_of: datetime,
 ) -> None:
     message = item.message
     if message.thread_id not in kept_threads:
@@ -120,7 +190,13 @@ def _store_message(
         threads.keep_thread(db, message.thread_id, item.format, title, metadata)
         kept_threads.add(message.thread_id)
     text, secrets = redact(message.text)
-    outcome = threads.keep_message(db, replace(message, text=text), now)
+    outcome = threads.keep_message(
+        db,
+        replace(message, text=text),
+        now,
+        as_of=as_of,
+        stand_in_key=item.stand_in_key,
+    )
     if outcome != "known":
         reading.redacted += secrets
     if outcome == "added":
@@ -145,10 +221,13 @@ def _count(reading: Reading, report: FileReport, listener: Listener) -> None:
         reading.unreadable.append(f"{report.path}: {report.error}")
         listener.notice(f"{report.path}: {report.error}")
     elif report.format is None:
-        reading.unrecognised += report.skipped
+        reading.unrecognised += report.reasons
+        if BROKEN_TRANSCRIPT in report.reasons:
+            reading.silent[report.path] = BROKEN_TRANSCRIPT
     else:
         reading.files_read += 1
+        reading.formats[report.format] += 1
         reading.skipped += report.skipped
         reading.problems += report.problems
         if report.puzzling:
-            reading.silent.append(report.path)
+            reading.silent[report.path] = report.why_silent

@@ -2,33 +2,82 @@
 
 import json
 import sqlite3
+from typing import NamedTuple
 
+from memcli.transcripts.cursor import Cursor
 from memcli.transcripts.discover import FoundFile
 from memcli.transcripts.report import FileReport
 
 
-def seen(db: sqlite3.Connection) -> dict[str, tuple[int, int, int, str | None]]:
-    """Path → (size, mtime in ns, inode, format) of every file as it was last read.
+class SeenFile(NamedTuple):
+    """A file as it was when it was last read; `format` is None for no transcript.
 
-    The format is None for a file that is no transcript.
+    `reader` names the formats that were known then.
     """
-    return {
-        row["path"]: (row["size"], row["mtime_ns"], row["inode"], row["format"])
-        for row in db.execute("SELECT path, size, mtime_ns, inode, format FROM files")
-    }
+
+    path: str
+    size: int
+    mtime_ns: int
+    inode: int
+    format: str | None
+    reader: str | None
+
+    def same_as(self, found: FoundFile) -> bool:
+        """Whether the file is as it was, wherever it stands."""
+        return (
+            self.size == found.size
+            and self.mtime_ns == found.mtime_ns
+            and self.inode == found.inode
+        )
+
+
+def seen(db: sqlite3.Connection) -> dict[str, SeenFile]:
+    """Path → what is known of it, for every file that was read."""
+    rows = db.cursor()
+    rows.row_factory = None  # a name for every column costs more than reading it
+    rows.execute("SELECT path, size, mtime_ns, inode, format, reader FROM files")
+    return {row[0]: SeenFile(*row) for row in rows}
+
+
+def cursor(db: sqlite3.Connection, path: str) -> Cursor | None:
+    """Where the last read of a file ended; None if it has to be read anew."""
+    row = db.execute(
+        "SELECT format, offset, line, fingerprint, memo FROM files "
+        "WHERE path = ? AND offset IS NOT NULL",
+        (path,),
+    ).fetchone()
+    if row is None:
+        return None
+    return Cursor(
+        row["format"], row["offset"], row["line"], row["fingerprint"],
+        json.loads(row["memo"]),
+    )  # fmt: skip
+
+
+def move(db: sqlite3.Connection, before: str, after: str) -> None:
+    """Note that a file has another path now."""
+    db.execute("UPDATE OR REPLACE files SET path = ? WHERE path = ?", (after, before))
 
 
 def remember(
-    db: sqlite3.Connection, found: FoundFile, report: FileReport, read_at: str
+    db: sqlite3.Connection,
+    found: FoundFile,
+    report: FileReport,
+    reader: str,
+    read_at: str,
 ) -> None:
-    """Note a file as read, with what came out of it."""
+    """Note a file as read, with what came out of it and where reading ended."""
+    at = report.cursor
     db.execute(
-        "INSERT OR REPLACE INTO files "
-        "(path, size, mtime_ns, inode, format, messages, skipped, read_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO files (path, size, mtime_ns, inode, format, messages, "
+        "skipped, read_at, reader, offset, line, fingerprint, memo) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             found.path, found.size, found.mtime_ns, found.inode,
             report.format, report.messages, json.dumps(report.skipped), read_at,
+            reader,
+            at and at.offset, at and at.line, at and at.fingerprint,
+            at and json.dumps(at.memo),
         ),
     )  # fmt: skip
 

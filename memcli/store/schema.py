@@ -240,6 +240,21 @@ def _index_text(db: "Database", table: str) -> None:
     db.execute(trigger.sql.replace("AFTER UPDATE ON", "AFTER UPDATE OF text ON"))
 
 
+def _add_cursors(db: "Database") -> None:
+    """Where the last read of each file ended, and which formats were known then."""
+    for name, kind in (
+        ("offset", int), ("line", int), ("fingerprint", str),
+        ("memo", str),  # JSON: what the format keeps for the next read
+        ("reader", str),
+    ):  # fmt: skip
+        db.table("files").add_column(name, kind)
+    # Messages that a file says were taken back; `as_of` is that file's time, so
+    # that an older export does not bring them in again.
+    db.table("withdrawn_messages").create(
+        {"key": str, "as_of": str}, pk="key", not_null={"as_of"}
+    )
+
+
 Step = Callable[["Database"], None]
 STEPS: tuple[Step, ...] = (
     _create_runs,
@@ -248,6 +263,7 @@ STEPS: tuple[Step, ...] = (
     _create_extractions,
     _create_memories,
     _create_vectors,
+    _add_cursors,
 )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -45,17 +45,44 @@ def keep_thread(
         )
 
 
-def keep_message(db: sqlite3.Connection, message: Message, now: datetime) -> Outcome:
+def drop_empty(db: sqlite3.Connection, thread_ids: Iterable[str]) -> None:
+    """Forget threads without a message: all of theirs were known from another."""
+    db.executemany(
+        "DELETE FROM threads WHERE id = ? AND NOT EXISTS "
+        "(SELECT 1 FROM messages WHERE thread_id = threads.id) AND NOT EXISTS "
+        "(SELECT 1 FROM extractions WHERE thread_id = threads.id)",
+        [(thread_id,) for thread_id in thread_ids],
+    )
+
+
+def keep_message(
+    db: sqlite3.Connection,
+    message: Message,
+    now: datetime,
+    *,
+    as_of: datetime,
+    stand_in_key: str | None = None,
+) -> Outcome:
     """Store a message once, whichever file it comes from.
 
     A known message whose text changed was edited: it takes the new text and is
     new to reflection. A text that it had before the edit changes nothing, so
-    an old copy of the file cannot turn it back.
+    an old copy of the file cannot turn it back; nor can it bring back what a
+    file newer than it (`as_of` is its time) says was withdrawn. A message
+    takes the place of its stand-in, if that is known under `stand_in_key`.
     """
     row = db.execute(
         "SELECT id, text FROM messages WHERE key = ?", (message.key,)
     ).fetchone()
+    if row is None and stand_in_key is not None:
+        if stand_in_key == message.key:
+            if _said_in(db, message):
+                return "known"
+        elif _takes_place(db, message, stand_in_key):
+            return "known"
     if row is None:
+        if _was_withdrawn(db, message.key, as_of):
+            return "known"
         db.execute(
             "INSERT INTO messages "
             "(key, thread_id, message_id, role, name, text, sent_at) "
@@ -79,6 +106,60 @@ def keep_message(db: sqlite3.Connection, message: Message, now: datetime) -> Out
         (message.text, row["id"]),
     )
     return "edited"
+
+
+def withdraw(
+    db: sqlite3.Connection, keys: Collection[str], as_of: datetime
+) -> list[int]:
+    """Take messages back that are no longer part of their conversation.
+
+    Those that a memory cites stay, as its evidence. Gives the row numbers of
+    the others, which are gone; their vectors are the caller's to remove.
+    """
+    gone = []
+    for key in keys:
+        db.execute(
+            "INSERT INTO withdrawn_messages VALUES (?, ?) ON CONFLICT (key) "
+            "DO UPDATE SET as_of = max(as_of, excluded.as_of)",
+            (key, to_text(as_of)),
+        )
+        row = db.execute(
+            "SELECT id FROM messages WHERE key = ? AND NOT EXISTS "
+            "(SELECT 1 FROM sources WHERE message = messages.id)",
+            (key,),
+        ).fetchone()
+        if row is not None:
+            db.execute("DELETE FROM message_edits WHERE message = ?", (row["id"],))
+            db.execute("DELETE FROM messages WHERE id = ?", (row["id"],))
+            gone.append(row["id"])
+    return gone
+
+
+def _was_withdrawn(db: sqlite3.Connection, key: str, as_of: datetime) -> bool:
+    """Whether a newer file than this one says that the message was taken back."""
+    found = db.execute(
+        "SELECT 1 FROM withdrawn_messages WHERE key = ? AND as_of >= ?",
+        (key, to_text(as_of)),
+    ).fetchone()
+    return found is not None
+
+
+def _said_in(db: sqlite3.Connection, message: Message) -> bool:
+    """Whether the thread's own file has the words that a stand-in has."""
+    found = db.execute(
+        "SELECT 1 FROM messages WHERE thread_id = ? AND role = ? AND text = ? LIMIT 1",
+        (message.thread_id, message.role, message.text),
+    ).fetchone()
+    return found is not None
+
+
+def _takes_place(db: sqlite3.Connection, message: Message, stand_in_key: str) -> bool:
+    """Let a message take the place of its stand-in, which was reflected as it is."""
+    done = db.execute(
+        "UPDATE messages SET key = ?, message_id = ?, sent_at = ? WHERE key = ?",
+        (message.key, message.id, to_text(message.sent_at), stand_in_key),
+    )
+    return done.rowcount > 0
 
 
 def unreflected(db: sqlite3.Connection) -> list[Thread]:

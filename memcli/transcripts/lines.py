@@ -4,67 +4,131 @@ Bytes are split on `\\n` alone: `str.splitlines` would also cut at U+2028,
 U+2029 and U+0085, which stand unescaped inside JSON strings.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
+from memcli.transcripts.formats.base import Record
 from memcli.transcripts.report import FileReport
 
 MAX_LINE = 64 * 1024 * 1024
 _CHUNK = 1024 * 1024
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
+# Space around JSON, and the NULs that a crash leaves in a preallocated file.
+_PADDING = b" \t\r\n\x00"
+_BASE64 = re.compile(rb'"data"\s*:\s*"[A-Za-z0-9+/=_-]{256,}+"')
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line without its newline. `whole` is False at a file's ragged end."""
+class Line(NamedTuple):
+    """One line without its newline. `whole` is False at a file's ragged end.
+
+    `start` and `end` are byte offsets; the newline lies before `end`.
+    """
 
     number: int
     raw: bytes
-    whole: bool = True
+    whole: bool
+    start: int
+    end: int
 
 
-def read_lines(stream: BinaryIO, report: FileReport) -> Iterator[Line]:
-    """The lines of a stream that hold something, at most `MAX_LINE` bytes each."""
-    number = 0
+def read_lines(
+    stream: BinaryIO,
+    report: FileReport,
+    start: int = 0,
+    number: int = 0,
+    *,
+    blank: bool = False,
+) -> Iterator[Line]:
+    """The lines of a stream, at most `MAX_LINE` bytes each; `blank` ones if asked.
+
+    `start` and `number` say where in the file the stream stands.
+    """
+    end = start
     while raw := stream.readline(MAX_LINE):
         number += 1
+        begin, end = end, end + len(raw)
         whole = raw.endswith(b"\n")
         if not whole and len(raw) == MAX_LINE:
             report.problem(number, f"line longer than {MAX_LINE >> 20} MB")
-            _drop_rest_of_line(stream)
+            end += _drop_rest_of_line(stream)
             continue
-        if number == 1:
-            raw = raw.removeprefix(_BOM)
-        raw = raw.strip(b" \t\r\n")
-        if raw:
-            yield Line(number, raw, whole)
+        if begin == 0:
+            raw = raw.removeprefix(BOM)
+        raw = raw.strip(_PADDING)
+        if raw or blank:
+            yield Line(number, raw, whole, begin, end)
 
 
-def _drop_rest_of_line(stream: BinaryIO) -> None:
-    while (raw := stream.readline(_CHUNK)) and not raw.endswith(b"\n"):
-        pass
+def _drop_rest_of_line(stream: BinaryIO) -> int:
+    dropped = 0
+    while raw := stream.readline(_CHUNK):
+        dropped += len(raw)
+        if raw.endswith(b"\n"):
+            break
+    return dropped
 
 
 def records(
-    lines: Iterable[Line], report: FileReport
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The JSON objects among the lines; the others are reported and counted."""
+    lines: Iterable[Line],
+    report: FileReport,
+    passes_over: Callable[[bytes], str | None] | None = None,
+) -> Iterator[Record]:
+    """The JSON objects among the lines; the others are reported and counted.
+
+    A line that is an array of objects is one conversation. What `passes_over`
+    gives a reason for is counted without being parsed.
+    """
     for line in lines:
+        raw = line.raw
+        if passes_over is not None and line.whole and raw.endswith(b"}"):
+            reason = passes_over(raw)
+            if reason is not None:
+                report.skip(reason)
+                continue
         try:
-            record = orjson.loads(line.raw)
-        except orjson.JSONDecodeError:
+            data = parse(raw, report)
+        except ValueError:
             if line.whole:
-                report.problem(line.number, explain_bad_json(line.raw))
+                report.problem(line.number, explain_bad_json(raw))
             else:
                 report.skip("half-written last line, left for next time")
             continue
-        if isinstance(record, dict):
-            yield line.number, record
-        else:
+        record = as_record(data)
+        if record is None:
             report.problem(line.number, "not a JSON object")
+        else:
+            yield Record(line.number, record, line.start)
+
+
+def parse(raw: bytes, report: FileReport) -> Any:
+    """JSON as Python data, without the base64 of images.
+
+    A byte that is no UTF-8 costs a character, not the message around it.
+    Raises ValueError for what is no JSON.
+    """
+    if b'"base64"' in raw:
+        raw = _BASE64.sub(b'"data":""', raw)
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        text = raw.decode("utf-8", "replace")
+        if "\ufffd" not in text:
+            raise
+        data = orjson.loads(text)
+        report.skip("invalid UTF-8, a character replaced")
+        return data
+
+
+def as_record(data: object) -> dict[str, Any] | None:
+    """An object as it is, an array of objects as one conversation, else None."""
+    if isinstance(data, dict):
+        return data
+    if isinstance(data, list) and data and all(isinstance(m, dict) for m in data):
+        return {"messages": data}
+    return None
 
 
 def explain_bad_json(raw: bytes) -> str:

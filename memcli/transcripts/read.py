@@ -1,193 +1,205 @@
-"""One file → its messages: sniff the format, fill in times, ids and identity."""
+"""One file → its messages: open it, know its format, read it, finish what it gives."""
 
-import hashlib
 import itertools
-import re
-import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import BinaryIO
+from datetime import UTC, datetime
 
 import orjson
 
-from memcli.models import Message
-from memcli.transcripts.discover import STDIN, FoundFile
-from memcli.transcripts.formats import FORMATS
-from memcli.transcripts.formats.base import Format, RawMessage
-from memcli.transcripts.lines import Line, read_lines
+from memcli.transcripts import detect
+from memcli.transcripts.containers import BUFFER, Broken, Document, documents
+from memcli.transcripts.cursor import Cursor, fingerprint, still_there
+from memcli.transcripts.discover import FoundFile
+from memcli.transcripts.formats import by_name
+from memcli.transcripts.formats.base import (
+    Appending,
+    Format,
+    RawMessage,
+    Record,
+    Source,
+)
+from memcli.transcripts.lines import BOM, Line, as_record, parse, read_lines, records
+from memcli.transcripts.normalise import ReadMessage, finished, with_times
 from memcli.transcripts.report import FileReport
 
-# A format shows itself in the first lines, or it is not one we know.
-_SNIFFED_LINES = 40
-# Messages that wait for the first time of their thread, before the file's own
-# time has to do.
-_MAX_WAITING = 1000
-MAX_TEXT = 200_000
-# A clock may be a little fast; what lies further ahead is a wrong time.
-_FUTURE_LEEWAY = timedelta(hours=24)
-
-
-_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-@dataclass(frozen=True, slots=True)
-class ReadMessage:
-    """A finished message with the thread facts its line carried."""
-
-    message: Message
-    format: str
-    title: str | None
-    metadata: dict[str, str]
+# A JSON document up to this size is parsed at once; a larger one is cut into
+# pieces of half this size.
+_AT_ONCE = 16 << 20
 
 
 def read_file(
-    found: FoundFile, report: FileReport, now: datetime
+    found: FoundFile, report: FileReport, now: datetime, cursor: Cursor | None = None
 ) -> Iterator[ReadMessage]:
     """Stream the messages of one file; everything left out is in `report`.
 
-    Never raises for what stands in the file. An unreadable file sets
-    `report.error`.
+    With the `cursor` of an earlier read, a file that still begins the same is
+    read from there. Never raises for what stands in the file. An unreadable
+    file sets `report.error`; a file that can be read on next time sets
+    `report.cursor`.
     """
-    with ExitStack() as stack:
-        try:
-            stream: BinaryIO
-            if found.path == STDIN:
-                stream = sys.stdin.buffer
-            else:
-                stream = stack.enter_context(Path(found.path).open("rb"))
-            lines = read_lines(stream, report)
-            head = list(itertools.islice(lines, _SNIFFED_LINES))
-            format = _detect(head, report)
-            if format is None:
-                return
-            report.format = format.name
-            raw = format.read(itertools.chain(head, lines), report)
-            file_time = datetime.fromtimestamp(found.mtime_ns / 1e9, UTC)
-            timed = _with_times(raw, file_time, now, report)
-            for message in _identified(timed, format, report):
-                report.messages += 1
-                report.threads.add(message.message.thread_id)
-                yield message
-        except OSError as error:
-            report.error = (error.strerror or str(error)).lower()
+    try:
+        for document in documents(found):
+            yield from _read_document(document, found, report, now, cursor)
+    except Broken as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        report.error = (reason or str(error) or "damaged archive").lower()
 
 
-def _detect(head: list[Line], report: FileReport) -> Format | None:
-    """The first format that knows one of the first lines, else None with a reason.
+def _read_document(
+    document: Document,
+    found: FoundFile,
+    report: FileReport,
+    now: datetime,
+    cursor: Cursor | None,
+) -> Iterator[ReadMessage]:
+    source = Source(document.path, report, document.beside)
+    tail = _Tail()
+    opened = _resumed(document, found, source, tail, cursor) or _begun(
+        document, source, tail
+    )
+    if opened is None:
+        return
+    name, raw = opened
+    report.recognised(name)
+    file_time = datetime.fromtimestamp(found.mtime_ns / 1e9, UTC)
+    for message in finished(with_times(raw, file_time, now, report), name, report):
+        report.count(message.message)
+        yield message
+    report.withdrawn |= source.withdrawn
+    report.cursor = _cursor(document, source, tail, name)
 
-    Line by line, so that a file's own lines decide before any later ones.
-    """
-    if not head:
-        report.skip("empty file" if not report.skipped else "nothing but long lines")
-        return None
-    parsed = []
-    for line in head:
-        with suppress(orjson.JSONDecodeError):
-            parsed.append(orjson.loads(line.raw))
-    # A line of JSON in a long text, as in source code, makes it no transcript.
-    if len(head) < _SNIFFED_LINES or 2 * len(parsed) >= len(head):
-        for record in parsed:
-            for format in FORMATS:
-                if isinstance(record, dict) and format.recognises(record):
-                    return format
-    report.skip(_why_unknown(head, len(parsed)))
+
+def _begun(
+    document: Document, source: Source, tail: "_Tail"
+) -> tuple[str, Iterator[RawMessage]] | None:
+    """A document from its start: its format's name and its messages, or None."""
+    head = detect.look(document.stream, document.seekable)
+    source.report.whole = True
+    if head.shape == "text":
+        text_format = detect.text_format_of(head.lines)
+        if text_format is not None:
+            lines = read_lines(document.stream, source.report, blank=True)
+            return text_format.name, text_format.read_text(_texts(lines), source)
+    elif head.shape == "lines":
+        format = detect.format_of(head.parsed)
+        if format is not None:
+            return format.name, _read_lines(format, document, source, tail)
+    elif head.shape == "json":
+        found = _document_records(document, source.report)
+        first = detect.first(found)
+        format = detect.format_of(record.data for record in first)
+        if format is not None:
+            return format.name, format.read(itertools.chain(first, found), source)
+    source.report.unknown(detect.why_unknown(head, source.report.broken))
     return None
 
 
-def _why_unknown(head: list[Line], parsed: int) -> str:
-    if parsed:
-        return "JSON, but no transcript format memcli knows"
-    if any(b"\x00" in line.raw for line in head):
-        return "binary file"
-    if head[0].raw[:1] in (b"{", b"["):
-        return "JSON over several lines, or broken: not JSON Lines"
-    return "not JSON Lines"
+def _texts(lines: Iterable[Line]) -> Iterator[tuple[int, str]]:
+    return ((line.number, line.raw.decode("utf-8", "replace")) for line in lines)
 
 
-def _with_times(
-    messages: Iterable[RawMessage],
-    file_time: datetime,
-    now: datetime,
-    report: FileReport,
+def _resumed(
+    document: Document,
+    found: FoundFile,
+    source: Source,
+    tail: "_Tail",
+    cursor: Cursor | None,
+) -> tuple[str, Iterator[RawMessage]] | None:
+    """A known document from where its last read ended; None if it has changed."""
+    if cursor is None or not document.seekable:
+        return None
+    format = by_name(cursor.format)
+    if isinstance(format, Format) and still_there(cursor, document.stream, found.size):
+        document.stream.seek(cursor.offset)
+        source.memo = dict(cursor.memo)
+        tail.end, tail.number = cursor.offset, cursor.line
+        return format.name, _read_lines(format, document, source, tail)
+    document.stream.seek(0)
+    return None
+
+
+def _read_lines(
+    format: Format, document: Document, source: Source, tail: "_Tail"
 ) -> Iterator[RawMessage]:
-    """Give every message a time.
-
-    In this order: its own, its conversation's, that of the message before it
-    in the thread, that of the first one after it that has any, the file's.
-    """
-    last: dict[str, datetime] = {}
-    waiting: dict[str, list[RawMessage]] = {}
-    for message in messages:
-        thread = message.thread_id
-        sent_at = message.sent_at or message.thread_time
-        if sent_at is not None and sent_at > now + _FUTURE_LEEWAY:
-            report.skip("time in the future, not used")
-            sent_at = None
-        sent_at = sent_at or last.get(thread)
-        if sent_at is None:
-            queue = waiting.setdefault(thread, [])
-            queue.append(message)
-            if len(queue) < _MAX_WAITING:
-                continue
-            sent_at = min(file_time, now)
-        last[thread] = sent_at
-        for earlier in waiting.pop(thread, []):
-            if earlier is not message:
-                yield replace(earlier, sent_at=sent_at)
-        yield replace(message, sent_at=sent_at)
-    for queue in waiting.values():
-        for message in queue:
-            yield replace(message, sent_at=min(file_time, now))
+    lines = read_lines(document.stream, source.report, tail.end, tail.number)
+    passes_over = None
+    if isinstance(format, Appending):
+        passes_over = format.passes_over
+        tail.resumable = document.seekable
+    found = records(tail.following(lines), source.report, passes_over)
+    return format.read(found, source)
 
 
-def _identified(
-    messages: Iterable[RawMessage], format: Format, report: FileReport
-) -> Iterator[ReadMessage]:
-    """Give every message an id and an identity, and cut what is far too long."""
-    seen: Counter[tuple[str, str]] = Counter()
-    for raw in messages:
-        raw = replace(raw, thread_id=_clean(raw.thread_id))
-        text = raw.text
-        if len(text) > MAX_TEXT:
-            report.skip(f"text cut at {MAX_TEXT:,} characters")
-            text = text[:MAX_TEXT]
-        text = _clean(text)
-        if not text.strip():
-            report.skip("empty message")
+class _Tail:
+    """Remembers the last line that was whole: where the next read begins."""
+
+    def __init__(self) -> None:
+        self.end = 0
+        self.number = 0
+        self.resumable = False
+
+    def following(self, lines: Iterable[Line]) -> Iterator[Line]:
+        for line in lines:
+            yield line
+            if line.whole:
+                self.end, self.number = line.end, line.number
+
+
+def _cursor(
+    document: Document, source: Source, tail: _Tail, format: str
+) -> Cursor | None:
+    """The cursor for the next read, if it would give the same as reading anew."""
+    if not tail.resumable or not source.report.self_contained or tail.end == 0:
+        return None
+    end, number = tail.end, tail.number
+    if (again := source.read_again_from) is not None:
+        end, number = again.offset, again.number - 1
+    print_ = fingerprint(document.stream, end)
+    return Cursor(format, end, number, print_, source.memo)
+
+
+def _document_records(document: Document, report: FileReport) -> Iterator[Record]:
+    """The objects of a JSON document: the elements of its array, or itself."""
+    start = document.stream.read(_AT_ONCE + 1)
+    number = 0
+    for piece in _parts(start, document, report):
+        try:
+            data = parse(piece, report)
+        except ValueError:
+            number += 1
+            report.problem(number, "an element that is not valid JSON")
             continue
-        message_id = None if raw.id is None else _clean(raw.id)
-        if message_id is None:
-            digest = hashlib.sha256(f"{raw.role}\x1f{text}".encode()).hexdigest()[:12]
-            # The same words again in the same thread are another message.
-            seen[raw.thread_id, digest] += 1
-            count = seen[raw.thread_id, digest]
-            message_id = digest if count == 1 else f"{digest}-{count}"
-        assert raw.sent_at is not None
-        yield ReadMessage(
-            Message(
-                key=raw.key or f"{raw.thread_id}/{message_id}",
-                thread_id=raw.thread_id,
-                id=message_id,
-                role=raw.role,
-                text=text,
-                sent_at=raw.sent_at,
-                name=_clean(raw.name) if raw.name else None,
-            ),
-            format=format.name,
-            title=_clean(raw.title) if raw.title else None,
-            metadata={_clean(k): _clean(v) for k, v in raw.metadata.items()},
-        )
+        for element in data if _is_array_of_elements(data) else [data]:
+            number += 1
+            record = as_record(element)
+            if record is not None:
+                yield Record(number, record)
+            else:
+                report.problem(number, "an element that is not a JSON object")
 
 
-def _clean(text: str) -> str:
-    """Without what would act on a terminal, or cannot be stored.
+def _is_array_of_elements(data: object) -> bool:
+    return isinstance(data, list)
 
-    Control characters (escape sequences among them) and marks that turn the
-    direction of writing could make a screen show something else than is there.
-    """
-    text = _ACTING.sub("", text)
-    return text.encode("utf-8", "replace").decode("utf-8")
+
+def _parts(start: bytes, document: Document, report: FileReport) -> Iterator[bytes]:
+    """A small document whole; a large or a damaged one in pieces."""
+    start = start.removeprefix(BOM).strip(b"\x00")
+    if len(start) <= _AT_ONCE:
+        try:
+            orjson.loads(start)
+        except orjson.JSONDecodeError:
+            from memcli.transcripts.pieces import pieces
+
+            yield from pieces([start], 0, lambda: _ragged(report))
+        else:
+            yield start
+        return
+    from memcli.transcripts.pieces import pieces  # brings NumPy
+
+    chunks = itertools.chain([start], iter(lambda: document.stream.read(BUFFER), b""))
+    yield from pieces(chunks, _AT_ONCE // 2, lambda: _ragged(report))
+
+
+def _ragged(report: FileReport) -> None:
+    report.problem(1, "ends in the middle of its JSON")

@@ -284,7 +284,7 @@ def bad_inputs() -> dict[str, Any]:
         "empty folder": (["empty"], "there are no files there"),
         "empty file": (["empty.jsonl"], "1 empty file"),
         "binary file": (["binary"], "1 binary file"),
-        "prose": (["prose.txt"], "1 not JSON Lines"),
+        "prose": (["prose.txt"], "1 text, but no transcript format memcli knows"),
         "folder as database": (["ok", "--db", "empty"], "is a folder"),
         "text as database": (["ok", "--db", "prose.txt"], "is not a SQLite database"),
         "another program's database": (["ok", "--db", "other.db"], "another program"),
@@ -332,11 +332,12 @@ def test_an_unreadable_file_is_named_and_the_rest_is_read(cli: Cli) -> None:
 
 def test_a_transcript_without_a_message_makes_the_run_fail(cli: Cli) -> None:
     write_lines(Path("a.jsonl"), said("I prefer tea."))
-    write_lines(Path("b.jsonl"), *[{"role": "user", "content": "hi"}] * 14)
+    unknown = {"role": "oracle", "thread_id": "t", "content": "hi"}
+    write_lines(Path("b.jsonl"), *[unknown] * 14)
     done = cli("reflect", "a.jsonl", "b.jsonl")
     assert done.code == 1
-    assert "b.jsonl: looks like a transcript, but has no message in it" in done.err
-    assert "b.jsonl:10: no thread id" in done.err
+    assert "b.jsonl: generic, but no message in it (14 unknown role)" in done.err
+    assert "b.jsonl:10: unknown role" in done.err
     assert "b.jsonl: 4 more bad lines" in done.err
     assert len(memories(cli)) == 1
 

@@ -96,7 +96,7 @@ def test_turns_that_nobody_wrote_are_left_out(
         ("<task-notification>done</task-notification>", None),
         ("Stop hook feedback: no", None),
         ("This session is being continued from", None),
-        ("<command-name>/clear</command-name>", None),
+        ("<command-name>/clear</command-name>", "/clear"),
         (
             "<command-message>plan</command-message>\n<command-name>/plan</command-name>"
             "\n<command-args>move to Postgres</command-args>",

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from memcli.errors import UnreadableInput
 from memcli.transcripts import lines as lines_module
 from memcli.transcripts.discover import discover
-from memcli.transcripts.read import ReadMessage, read_file
+from memcli.transcripts.normalise import ReadMessage
+from memcli.transcripts.read import read_file
 from memcli.transcripts.report import FileReport
 from tests.conftest import said, write_lines
 
@@ -66,9 +67,12 @@ def test_one_conversation_a_line(tmp_path: Path) -> None:
 def test_a_conversation_without_an_id_stays_the_same_thread_when_it_grows(
     tmp_path: Path,
 ) -> None:
-    turns = [{"role": "user", "content": "hello"}]
+    turns = [
+        {"role": "user", "content": "hello"},
+        {"role": "assistant", "content": "hi"},
+    ]
     short, _ = read(write_lines(tmp_path / "a", {"messages": turns}))
-    turns = [*turns, {"role": "assistant", "content": "hi"}]
+    turns = [*turns, {"role": "user", "content": "how are you"}]
     grown, _ = read(write_lines(tmp_path / "b", {"messages": turns}))
     assert {m.message.thread_id for m in short} == {m.message.thread_id for m in grown}
     assert short[0].message.key == grown[0].message.key
@@ -78,7 +82,7 @@ def test_a_conversation_without_an_id_stays_the_same_thread_when_it_grows(
 def test_lines_end_at_newlines_only(tmp_path: Path, separator: str) -> None:
     line = orjson.dumps(said(f"one{separator}two"))
     found, report = read(write_lines(tmp_path / "x", line, said("three")))
-    kept = separator if separator in "\u2028\u2029" else ""
+    kept = separator if separator in "\u2028\u2029\x85" else ""
     assert texts(found) == [f"one{kept}two", "three"]
     assert not report.problems
 
@@ -96,10 +100,10 @@ def test_a_bad_line_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
         said("two"),
     )
     found, report = read(path)
-    assert texts(found) == ["one", "two"]
+    assert texts(found) == ["one", "caf\ufffd", "two"]
+    assert report.skipped["invalid UTF-8, a character replaced"] == 1
     assert report.problems == [
         f"{path}:2: not valid JSON",
-        f"{path}:3: invalid UTF-8 at byte 52",
         f"{path}:4: not a JSON object",
         f"{path}:5: content is not text",
         f"{path}:6: no role",
@@ -162,10 +166,12 @@ def test_a_very_long_text_is_cut(tmp_path: Path) -> None:
     [
         (b"", "empty file"),
         (b"\x00\x01\x02\xff" * 100, "binary file"),
-        (b"Dear diary,\ntoday\n", "not JSON Lines"),
-        (b'{\n  "a": 1\n}\n', "JSON over several lines, or broken: not JSON Lines"),
+        (b"Dear diary,\ntoday\n", "text, but no transcript format memcli knows"),
+        (b'{\n  "a": 1\n}\n', "JSON, but no transcript format memcli knows"),
+        (b'[{"a": 1}', "broken JSON"),
+        (b'[{"mapping": {"x":', "broken JSON that looks like a transcript"),
         (b'{"a": 1}\n', "JSON, but no transcript format memcli knows"),
-        (b'"just text"\n17\n', "JSON, but no transcript format memcli knows"),
+        (b'"just text"\n17\n', "text, but no transcript format memcli knows"),
     ],
 )
 def test_what_is_no_transcript_says_why(
@@ -175,7 +181,7 @@ def test_what_is_no_transcript_says_why(
     path.write_bytes(content)
     found, report = read(path)
     assert (found, report.format) == ([], None)
-    assert report.skipped == {why: 1}
+    assert report.reasons == {why: 1}
 
 
 def test_times_fall_back_in_order(tmp_path: Path) -> None:

@@ -8,12 +8,18 @@ lines under the same `uuid`, which is therefore the message's identity.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from memcli.transcripts.formats.base import RawMessage, scalar_text, text_of_blocks
-from memcli.transcripts.lines import Line, records
-from memcli.transcripts.report import FileReport
+from memcli.transcripts.formats.base import (
+    UUID,
+    RawMessage,
+    Record,
+    Source,
+    scalar_text,
+    text_of_blocks,
+)
 from memcli.when import parse_timestamp
 
 _EVENTS_WITHOUT_MESSAGES = {
@@ -25,7 +31,6 @@ _EVENTS_WITHOUT_MESSAGES = {
 _LEADING_BLOCK = re.compile(
     r"\s*<(system-reminder|ide_opened_file|ide_selection)>.*?</\1>\s*", re.DOTALL
 )
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _COMMAND_NAME = re.compile(r"<command-name>\s*(.*?)\s*</command-name>", re.DOTALL)
 _COMMAND_ARGS = re.compile(r"<command-args>\s*(.*?)\s*</command-args>", re.DOTALL)
 _HARNESS_STARTS = (
@@ -35,10 +40,18 @@ _HARNESS_STARTS = (
 )  # fmt: skip
 
 
+# What stands in every line of a person's or the model's words, in the compact
+# JSON that Claude Code writes.
+_TYPE = b'"type":"'
+_TEXT_BLOCK = b':"text"'
+_LIST_OF_BLOCKS = b'"role":"user","content":[{'
+
+
 class ClaudeCode:
     """See the module's docstring."""
 
     name = "claude-code"
+    about = "Claude Code sessions, ~/.claude/projects/*/*.jsonl"
 
     def recognises(self, record: Mapping[str, Any]) -> bool:
         kind = record.get("type")
@@ -50,13 +63,42 @@ class ClaudeCode:
             "sessionId" in record or "leafUuid" in record or "messageId" in record
         )
 
-    def read(self, lines: Iterable[Line], report: FileReport) -> Iterator[RawMessage]:
+    def passes_over(self, raw: bytes) -> str | None:
+        """Most of a session's bytes are tool output, which no one wrote.
+
+        A quote inside a JSON string is always escaped, so `:"text"` cannot
+        stand there: where it is missing, there is no block of text. (Lines
+        written with spaces have no `"type":"` and are parsed.)
+        """
+        at = raw.find(_TYPE)
+        if at < 0:
+            return None
+        if raw.count(b"{", 0, at) == 1:  # nothing nested yet: the event's own type
+            start = at + len(_TYPE)
+            kind = raw[start : start + 40].partition(b'"')[0].decode("ascii", "replace")
+            if kind in _EVENTS_WITHOUT_MESSAGES and kind != "attachment":
+                return f"{kind} event"
+            if kind == "user":
+                return _tool_output(raw, at)
+            return None
+        if (
+            raw.find(b'"role":"assistant"') >= 0
+            and raw.find(b'"content":[') >= 0
+            and raw.find(_TEXT_BLOCK) < 0
+            and raw.find(b'"role":"user"') < 0
+            and raw.find(b'"supersedesUuids"') < 0
+        ):
+            return "turn without text"
+        return None
+
+    def read(self, records: Iterable[Record], source: Source) -> Iterator[RawMessage]:
         answer: RawMessage | None = None  # an answer that may go on in the next line
         answer_id: str | None = None
-        for number, record in records(lines, report):
-            kind = record.get("type")
+        for record in records:
+            kind = record.data.get("type")
+            _withdraw(record.data, source)
             if kind == "assistant":
-                part_id, part = self._assistant(number, record, report)
+                part_id, part = self._assistant(record, source)
                 if part is None:
                     continue
                 if answer and part_id is not None and part_id == answer_id:
@@ -65,105 +107,124 @@ class ClaudeCode:
                 if answer:
                     yield answer
                 answer, answer_id = part, part_id
+                source.read_again_from = record
                 continue
-            message = self._other(number, record, report)
+            message = self._other(record, source)
             if message is None:
                 continue
             if answer:
                 yield answer
-                answer = answer_id = None
+                answer = answer_id = source.read_again_from = None
             yield message
         if answer:
             yield answer
 
-    def _other(
-        self, number: int, record: Mapping[str, Any], report: FileReport
-    ) -> RawMessage | None:
-        kind = record.get("type")
+    def _other(self, record: Record, source: Source) -> RawMessage | None:
+        kind = record.data.get("type")
         if kind == "user":
-            return self._user(number, record, report)
+            return self._user(record, source)
         if kind == "attachment":
-            return self._queued_command(number, record, report)
+            return self._queued_command(record, source)
         if not isinstance(kind, str):
-            report.problem(number, "no event type")
+            source.problem(record.number, "no event type")
         elif kind in _EVENTS_WITHOUT_MESSAGES:
-            report.skip(f"{kind} event")
+            source.skip(f"{kind} event")
         else:
-            report.skip("unknown event")
+            source.skip("unknown event")
         return None
 
-    def _user(
-        self, number: int, record: Mapping[str, Any], report: FileReport
-    ) -> RawMessage | None:
-        if (reason := _not_a_turn(record)) is not None:
-            report.skip(reason)
+    def _user(self, record: Record, source: Source) -> RawMessage | None:
+        if (reason := _not_a_turn(record.data)) is not None:
+            source.skip(reason)
             return None
-        text = text_of_blocks(_content(record), report)
+        text = text_of_blocks(_content(record.data), source)
         if text is None:
-            report.problem(number, "message without content")
+            source.problem(record.number, "message without content")
             return None
-        return self._message(number, record, "user", prompt_text(text), report)
+        return self._message(record, "user", prompt_text(text), source)
 
     def _assistant(
-        self, number: int, record: Mapping[str, Any], report: FileReport
+        self, record: Record, source: Source
     ) -> tuple[str | None, RawMessage | None]:
-        if (reason := _not_a_turn(record)) is not None:
-            report.skip(reason)
+        if (reason := _not_a_turn(record.data)) is not None:
+            source.skip(reason)
             return None, None
-        text = text_of_blocks(_content(record), report)
+        text = text_of_blocks(_content(record.data), source)
         if text is None:
-            report.problem(number, "message without content")
+            source.problem(record.number, "message without content")
             return None, None
-        message = record["message"]
-        part_id = scalar_text(message.get("id"))
-        return part_id, self._message(number, record, "assistant", text, report)
+        part_id = scalar_text(record.data["message"].get("id"))
+        return part_id, self._message(record, "assistant", text, source)
 
-    def _queued_command(
-        self, number: int, record: Mapping[str, Any], report: FileReport
-    ) -> RawMessage | None:
+    def _queued_command(self, record: Record, source: Source) -> RawMessage | None:
         """A prompt typed while the agent was still at work."""
-        attachment = record.get("attachment")
+        attachment = record.data.get("attachment")
         if not isinstance(attachment, dict) or attachment.get("type") != (
             "queued_command"
         ):
-            report.skip("attachment event")
+            source.skip("attachment event")
             return None
-        if record.get("isSidechain") is True or record.get("isMeta") is True:
-            report.skip("harness text")
+        if record.data.get("isSidechain") is True or record.data.get("isMeta") is True:
+            source.skip("harness text")
             return None
-        text = text_of_blocks(attachment.get("prompt"), report) or ""
-        return self._message(number, record, "user", prompt_text(text), report)
+        text = text_of_blocks(attachment.get("prompt"), source) or ""
+        return self._message(record, "user", prompt_text(text), source)
 
     def _message(
-        self,
-        number: int,
-        record: Mapping[str, Any],
-        role: Any,
-        text: str | None,
-        report: FileReport,
+        self, record: Record, role: Any, text: str | None, source: Source
     ) -> RawMessage | None:
         if text is None:
-            report.skip("harness text")
+            source.skip("harness text")
             return None
         if not text.strip():
-            report.skip("turn without text")
+            source.skip("turn without text")
             return None
-        session = scalar_text(record.get("sessionId"))
+        session = scalar_text(record.data.get("sessionId"))
         if session is None:
-            report.problem(number, "no sessionId")
+            source.problem(record.number, "no sessionId")
             return None
-        uuid = scalar_text(record.get("uuid"))
+        uuid = scalar_text(record.data.get("uuid"))
         return RawMessage(
-            line=number,
+            line=record.number,
             thread_id=session,
             role=role,
             text=text,
             id=uuid,
             # Only a real UUID is the same message wherever it stands.
-            key=uuid if uuid and _UUID.fullmatch(uuid) else None,
-            sent_at=parse_timestamp(record.get("timestamp")),
-            metadata=_metadata(record),
+            key=uuid if uuid and UUID.fullmatch(uuid) else None,
+            sent_at=parse_timestamp(record.data.get("timestamp")),
+            metadata=session_metadata(record.data),
+            prompt=role == "user",
         )
+
+
+def _tool_output(raw: bytes, at: int) -> str | None:
+    """Whether a user event holds tool results alone, or a subagent's turn."""
+    if raw.find(b'"isSidechain":true', 0, at) >= 0:
+        return "subagent turn"
+    end = raw.find(b',"toolUseResult":', at)
+    end = len(raw) if end < 0 else end
+    if (
+        raw.find(_LIST_OF_BLOCKS, at, at + 200) >= 0
+        and raw.find(b'"type":"tool_result"', at, end) >= 0
+        and raw.find(_TEXT_BLOCK, at, end) < 0
+        and raw.find(b'"supersedesUuids"', end) < 0
+    ):
+        return "turn without text"
+    return None
+
+
+def _withdraw(record: Mapping[str, Any], source: Source) -> None:
+    """Events that a later one replaces are no part of the conversation."""
+    for key in ("supersedesUuids", "retractedMessageUuids"):
+        replaced = record.get(key)
+        if isinstance(replaced, list):
+            session = scalar_text(record.get("sessionId"))
+            source.withdrawn |= {
+                uuid if UUID.fullmatch(uuid) else f"{session}/{uuid}"
+                for uuid in replaced
+                if isinstance(uuid, str)
+            }
 
 
 def prompt_text(text: str) -> str | None:
@@ -175,10 +236,9 @@ def prompt_text(text: str) -> str | None:
     if text.lstrip().startswith(("<command-name>", "<command-message>")):
         name = _COMMAND_NAME.search(text)
         arguments = _COMMAND_ARGS.search(text)
-        # `/clear` alone says nothing; `/plan move to Postgres` is a prompt.
-        if name and arguments and arguments[1]:
-            return f"/{name[1].lstrip('/')} {arguments[1]}"
-        return None
+        if not name or not name[1]:
+            return None
+        return f"/{name[1].lstrip('/')} {arguments[1] if arguments else ''}".rstrip()
     return text
 
 
@@ -189,7 +249,7 @@ def _not_a_turn(record: Mapping[str, Any]) -> str | None:
         return "event without message"
     if record.get("isSidechain") is True:
         return "subagent turn"
-    if record.get("isMeta") is True:
+    if record.get("isMeta") is True or _is_notification(record.get("origin")):
         return "harness text"
     if record.get("isCompactSummary") is True:
         return "compaction summary"
@@ -198,25 +258,25 @@ def _not_a_turn(record: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _is_notification(origin: object) -> bool:
+    """Newer versions say who wrote a user event."""
+    return isinstance(origin, dict) and origin.get("kind") == "task-notification"
+
+
 def _content(record: Mapping[str, Any]) -> object:
     message = record.get("message")
     return message.get("content") if isinstance(message, dict) else None
 
 
 def _joined(first: RawMessage, more: RawMessage) -> RawMessage:
-    return RawMessage(
-        line=first.line,
-        thread_id=first.thread_id,
-        role=first.role,
+    return replace(
+        first,
         text=f"{first.text}\n\n{more.text}",
-        id=first.id,
-        key=first.key,
         sent_at=first.sent_at or more.sent_at,
-        metadata=first.metadata,
     )
 
 
-def _metadata(record: Mapping[str, Any]) -> dict[str, str]:
+def session_metadata(record: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     cwd = scalar_text(record.get("cwd"))
     if cwd:

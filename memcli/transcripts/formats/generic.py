@@ -3,30 +3,43 @@
     {"thread_id": "t1", "role": "user", "content": "…", "timestamp": "…"}
     {"thread_id": "t1", "messages": [{"role": "user", "content": "…"}, …]}
 
-Other scalar keys are thread metadata. Both shapes may stand in one file.
+The second is also how requests to OpenAI's and Anthropic's chat APIs look.
+Other scalar keys are thread metadata. Both shapes may stand in one file. Lines
+of messages without any thread id are one conversation: that of the file.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from memcli.models import Role
-from memcli.transcripts.formats.base import RawMessage, scalar_text, text_of_blocks
-from memcli.transcripts.lines import Line, records
-from memcli.transcripts.report import FileReport
+from memcli.transcripts.formats.base import (
+    RawMessage,
+    Record,
+    Source,
+    first_scalar,
+    id_from_content,
+    scalar_text,
+    text_of_blocks,
+)
+from memcli.transcripts.formats.conversation import UNNAMED, conversation
 from memcli.when import parse_timestamp
 
-THREAD_KEYS = ("thread_id", "conversation_id", "session_id", "chat_id")
-TIME_KEYS = ("timestamp", "created_at", "ts", "created")
+THREAD_KEYS = (
+    "thread_id", "conversation_id", "session_id", "chat_id", "conversation_hash",
+)  # fmt: skip
+TIME_KEYS = ("timestamp", "created_at", "ts", "created", "createdAt")
 ID_KEYS = ("id", "message_id", "uuid")
 ROLES: Mapping[str, Role] = {
     "user": "user", "human": "user",
     "assistant": "assistant", "ai": "assistant", "bot": "assistant",
-    "model": "assistant",
+    "model": "assistant", "chatbot": "assistant",
 }  # fmt: skip
+NOT_TURNS = ("system", "developer", "tool", "function", "ipython", "environment")
 _NOT_METADATA = {
     *THREAD_KEYS, *TIME_KEYS, *ID_KEYS,
-    "role", "content", "name", "messages", "title", "type", "tool_call_id",
+    "role", "content", "text", "message", "name", "messages", "title", "type",
+    "tool_call_id",
 }  # fmt: skip
 
 
@@ -34,6 +47,7 @@ class Generic:
     """See the module's docstring."""
 
     name = "generic"
+    about = "JSON Lines of messages or conversations; OpenAI and Anthropic chats"
 
     def recognises(self, record: Mapping[str, Any]) -> bool:
         if isinstance(record.get("messages"), list):
@@ -41,43 +55,41 @@ class Generic:
                 isinstance(message, dict) and "role" in message
                 for message in record["messages"]
             )
-        return "role" in record and "content" in record
+        return "role" in record and ("content" in record or "text" in record)
 
-    def read(self, lines: Iterable[Line], report: FileReport) -> Iterator[RawMessage]:
-        for number, record in records(lines, report):
-            messages = record.get("messages")
+    def passes_over(self, raw: bytes) -> str | None:
+        return None
+
+    def read(self, records: Iterable[Record], source: Source) -> Iterator[RawMessage]:
+        for record in records:
+            messages = record.data.get("messages")
             if isinstance(messages, list):
-                yield from self._conversation(number, record, messages, report)
+                yield from conversation(self._turns(record, messages, source), source)
                 continue
-            thread_id = _thread_id(record)
+            thread_id = thread_of_line(record.data, source)
             if thread_id is None:
-                report.problem(number, f"no thread id ({', '.join(THREAD_KEYS)})")
+                keys = ", ".join(THREAD_KEYS[:4])
+                source.problem(record.number, f"no thread id ({keys})")
                 continue
             message = self._message(
-                number, record, thread_id, _metadata(record), report
+                record.number, record.data, thread_id, metadata_of(record.data), source
             )
             if message:
                 yield message
 
-    def _conversation(
-        self,
-        number: int,
-        record: Mapping[str, Any],
-        messages: list[object],
-        report: FileReport,
+    def _turns(
+        self, record: Record, messages: list[object], source: Source
     ) -> Iterator[RawMessage]:
-        thread_id = _thread_id(record) or scalar_text(record.get("id"))
-        if thread_id is None:
-            thread_id = _thread_id_from_content(messages)
-        metadata = _metadata(record)
-        thread_time = _first_time(record)
-        title = scalar_text(record.get("title"))
+        thread_id = thread_of(record.data) or UNNAMED
+        metadata = metadata_of(record.data)
+        thread_time = first_time(record.data)
+        title = scalar_text(record.data.get("title"))
         for message in messages:
             if not isinstance(message, dict):
-                report.problem(number, "a message that is not an object")
+                source.problem(record.number, "a message that is not an object")
                 continue
             found = self._message(
-                number, message, thread_id, metadata, report, thread_time, title
+                record.number, message, thread_id, metadata, source, thread_time, title
             )
             if found:
                 yield found
@@ -88,41 +100,35 @@ class Generic:
         record: Mapping[str, Any],
         thread_id: str,
         metadata: Mapping[str, str],
-        report: FileReport,
-        thread_time: Any = None,
+        source: Source,
+        thread_time: datetime | None = None,
         title: str | None = None,
     ) -> RawMessage | None:
-        role_name = record.get("role")
-        if not isinstance(role_name, str) or not role_name:
-            report.problem(number, "no role")
-            return None
-        role = ROLES.get(role_name.lower())
+        role = role_of(record.get("role"), number, source)
         if role is None:
-            if role_name.lower() in ("system", "developer", "tool", "function"):
-                report.skip(f"{role_name.lower()} message")
-            else:
-                report.problem(number, "unknown role")
             return None
         content = record.get("content")
-        text = text_of_blocks(content, report)
+        if content is None:
+            content = record.get("text", record.get("message"))
+        text = text_of_blocks(content, source)
         if text is None:
             if content is None and "tool_calls" in record:
-                report.skip("tool call")
+                source.skip("tool call")
             else:
-                report.problem(number, "content is not text")
+                source.problem(number, "content is not text")
             return None
         if not text.strip():
-            report.skip("empty message")
+            source.skip("empty message")
             return None
-        sent_at = _first_time(record)
+        sent_at = first_time(record)
         if sent_at is None and any(record.get(key) for key in TIME_KEYS):
-            report.skip("time not understood, another one used")
+            source.skip("time not understood, another one used")
         return RawMessage(
             line=number,
             thread_id=thread_id,
             role=role,
             text=text,
-            id=_first_scalar(record, ID_KEYS),
+            id=first_scalar(record, ID_KEYS),
             name=scalar_text(record.get("name")),
             sent_at=sent_at,
             thread_time=thread_time,
@@ -131,19 +137,42 @@ class Generic:
         )
 
 
-def _thread_id(record: Mapping[str, Any]) -> str | None:
-    return _first_scalar(record, THREAD_KEYS)
+def role_of(value: object, number: int, source: Source) -> Role | None:
+    """The role behind one of its names; None, and counted, for what is no turn."""
+    if not isinstance(value, str) or not value:
+        source.problem(number, "no role")
+        return None
+    role = ROLES.get(value.lower())
+    if role is None:
+        if value.lower() in NOT_TURNS:
+            source.skip(f"{value.lower()} message")
+        else:
+            source.problem(number, "unknown role")
+    return role
 
 
-def _first_scalar(record: Mapping[str, Any], keys: Iterable[str]) -> str | None:
-    for key in keys:
-        value = scalar_text(record.get(key))
-        if value is not None:
-            return value
-    return None
+def thread_of(record: Mapping[str, Any]) -> str | None:
+    """The thread id of a record that is a whole conversation."""
+    return first_scalar(record, (*THREAD_KEYS, "id", "uuid"))
 
 
-def _first_time(record: Mapping[str, Any]) -> Any:
+def thread_of_line(record: Mapping[str, Any], source: Source) -> str | None:
+    """The thread id of a record that is one message.
+
+    None where it should have one, as the lines before it do. A file whose
+    first line has none is one conversation, known by its name and its start.
+    """
+    own = first_scalar(record, THREAD_KEYS)
+    if "thread" not in source.memo:
+        start = (record.get("role"), record.get("content"), first_time(record))
+        whole_file = f"{source.stem}-{id_from_content(start)[-8:]}"
+        source.memo["thread"] = None if own else whole_file
+    whole: str | None = source.memo["thread"]
+    return own or whole
+
+
+def first_time(record: Mapping[str, Any]) -> datetime | None:
+    """The first of the usual keys that holds a time."""
     for key in TIME_KEYS:
         moment = parse_timestamp(record.get(key))
         if moment is not None:
@@ -151,7 +180,8 @@ def _first_time(record: Mapping[str, Any]) -> Any:
     return None
 
 
-def _metadata(record: Mapping[str, Any]) -> dict[str, str]:
+def metadata_of(record: Mapping[str, Any]) -> dict[str, str]:
+    """The scalars of a record that are not the message itself."""
     found = {}
     for key, value in record.items():
         if key not in _NOT_METADATA and (text := scalar_text(value)) is not None:
@@ -162,14 +192,3 @@ def _metadata(record: Mapping[str, Any]) -> dict[str, str]:
             if (text := scalar_text(value)) is not None:
                 found.setdefault(key, text[:500])
     return found
-
-
-def _thread_id_from_content(messages: list[object]) -> str:
-    """A conversation without an id is known by how it begins.
-
-    The first message stays the same when the conversation grows, so the next
-    export of it is the same thread.
-    """
-    first = next((m for m in messages if isinstance(m, dict)), {})
-    start = f"{first.get('role')}\x1f{first.get('content')}\x1f{_first_time(first)}"
-    return "thread-" + hashlib.sha256(start.encode()).hexdigest()[:12]

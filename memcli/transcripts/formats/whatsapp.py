@@ -1,0 +1,167 @@
+"""WhatsApp's exported chats: text, in the date format of the phone.
+
+    [31.12.25, 22:15:03] Ana: words            (iOS)
+    12/31/25, 10:15 PM - Ana: words            (Android)
+
+Which number is the day is told by the file itself: one over 12 settles it, and
+else the order in which the dates never go back. Times are taken as UTC, since
+the file does not say where the phone was.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from memcli.transcripts.formats.base import RawMessage, Source
+
+_MARKS = re.compile("[\u200e\u200f\u202a-\u202e\ufeff]")
+_SPACES = re.compile("[\u00a0\u202f]")
+_DATE = r"(\d{1,4})[./-](\d{1,2})[./-](\d{1,4})"
+_TIME = r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?\s*([AaPp]\.?\s?[Mm]\.?)?"
+_START = re.compile(
+    rf"(?:\[{_DATE},?\s+{_TIME}\]\s|{_DATE},?\s+{_TIME}\s+-\s)(.*)", re.DOTALL
+)
+_AUTHOR = re.compile(r"([^:\n]{1,80}): ?(.*)", re.DOTALL)
+# What the app writes in place of words, in the languages seen.
+_NOT_WORDS = re.compile(
+    r"(?:image|video|audio|sticker|GIF|document|media|Contact card) omitted"
+    r"|<(?:Media omitted|Medien ausgeschlossen|attached: [^>]*|Multimedia omitido)>"
+    r"|(?:Bild|Video|Audio|Sticker|GIF|Dokument) weggelassen"
+    r"|This message was deleted\.?|You deleted this message\.?"
+    r"|Diese Nachricht wurde gelöscht\.?|Du hast diese Nachricht gelöscht\.?"
+    r"|null|(?:Missed|Verpasster) (?:voice|video|Sprach|Video)\S*.{0,20}"
+    r"|.{0,40}end-to-end encrypted.{0,200}"
+    r"|.{0,40}Ende-zu-Ende-verschlüsselt.{0,200}",
+    re.DOTALL,
+)
+_ATTACHED = re.compile(r"^\S+\.\w{2,5} \((?:file attached|Datei angehängt)\)\n?")
+_EDITED = re.compile(
+    r"\s*<(?:This message was edited|Diese Nachricht wurde bearbeitet)>"
+)
+_CHAT_NAME = re.compile(
+    r"(?:WhatsApp[ -]*(?:Chat|chat)?)\s*(?:with|mit|con|avec|-)?\s*(.+)"
+)
+
+
+class _Entry(NamedTuple):
+    number: int
+    date: tuple[int, int, int]
+    time: tuple[int, int, int]
+    body: str
+
+
+class WhatsApp:
+    """See the module's docstring."""
+
+    name = "whatsapp"
+    about = "WhatsApp chats exported as text"
+
+    def recognises_text(self, lines: Sequence[str]) -> bool:
+        starts = sum(_entry(0, line) is not None for line in lines)
+        authors = sum(
+            entry is not None and _AUTHOR.match(entry.body) is not None
+            for entry in (_entry(0, line) for line in lines)
+        )
+        return authors > 0 and 4 * starts >= len(lines)
+
+    def read_text(
+        self, lines: Iterable[tuple[int, str]], source: Source
+    ) -> Iterator[RawMessage]:
+        entries = list(_entries(lines, source))
+        order = _order([entry.date for entry in entries])
+        if order is None:
+            source.skip("day and month not told apart: day first")
+        thread = chat_name(source)
+        for entry in entries:
+            sent_at = _moment(entry, order or "dmy")
+            found = _AUTHOR.match(entry.body)
+            if found is None:
+                source.skip("service notice")
+                continue
+            text = _words(found[2])
+            if not text:
+                source.skip("message without text")
+                continue
+            yield RawMessage(
+                line=entry.number,
+                thread_id=thread,
+                role="user",
+                text=text,
+                name=found[1].strip().removeprefix("~").strip(),
+                sent_at=sent_at,
+                title=thread,
+                metadata={"chat": thread},
+            )
+
+
+def chat_name(source: Source) -> str:
+    """`WhatsApp Chat with Ana.txt` and `WhatsApp Chat - Ana/_chat.txt` are Ana's."""
+    name = source.path.name.removesuffix(".txt")
+    if name == "_chat":
+        name = source.path.parent.name.removesuffix(".zip")
+    found = _CHAT_NAME.fullmatch(name.strip())
+    return found[1].strip() if found else name
+
+
+def _entries(lines: Iterable[tuple[int, str]], source: Source) -> Iterator[_Entry]:
+    """Lines that begin with a date, each with the lines that follow it."""
+    current: _Entry | None = None
+    for number, line in lines:
+        entry = _entry(number, line)
+        if entry is not None:
+            if current:
+                yield current
+            current = entry
+        elif current:
+            current = current._replace(body=f"{current.body}\n{_MARKS.sub('', line)}")
+        else:
+            source.problem(number, "text before the first message")
+    if current:
+        yield current
+
+
+def _entry(number: int, line: str) -> _Entry | None:
+    found = _START.fullmatch(_SPACES.sub(" ", _MARKS.sub("", line)).rstrip("\r"))
+    if found is None:
+        return None
+    groups = found.groups()
+    bracketed, plain, body = groups[:7], groups[7:14], groups[14]
+    a, b, c, hour, minute, second, half = bracketed if bracketed[0] else plain
+    hours = int(hour)
+    if half:
+        hours = hours % 12 + (12 if half.lower().startswith("p") else 0)
+    return _Entry(
+        number, (int(a), int(b), int(c)), (hours, int(minute), int(second or 0)), body
+    )
+
+
+def _order(dates: Sequence[tuple[int, int, int]]) -> str | None:
+    """`dmy`, `mdy` or `ymd`; None where the file does not tell."""
+    if any(first > 31 for first, _, _ in dates):
+        return "ymd"
+    if any(first > 12 for first, _, _ in dates):
+        return "dmy"
+    if any(second > 12 for _, second, _ in dates):
+        return "mdy"
+    day_first = [(c, b, a) for a, b, c in dates]
+    month_first = [(c, a, b) for a, b, c in dates]
+    if day_first == sorted(day_first) and month_first != sorted(month_first):
+        return "dmy"
+    if month_first == sorted(month_first) and day_first != sorted(day_first):
+        return "mdy"
+    return None
+
+
+def _moment(entry: _Entry, order: str) -> datetime | None:
+    parts = dict(zip(order, entry.date, strict=True))
+    year = parts["y"] + 2000 if parts["y"] < 100 else parts["y"]
+    try:
+        return datetime(year, parts["m"], parts["d"], *entry.time, tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _words(body: str) -> str:
+    text = _EDITED.sub("", _ATTACHED.sub("", body)).strip()
+    return "" if _NOT_WORDS.fullmatch(text) else text
