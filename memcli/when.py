@@ -88,6 +88,11 @@ def _sane(moment: datetime | None) -> datetime | None:
     return moment if moment is not None and moment >= _EARLIEST else None
 
 
+def utc_now() -> datetime:
+    """The clock; what decides by it is given it, so that tests can set it."""
+    return datetime.now(UTC)
+
+
 def parse_day(text: str) -> datetime:
     """A moment for options such as `--before`: a day or a full timestamp.
 

@@ -7,10 +7,13 @@ import typer
 from memcli import __version__
 from memcli.cli.config import config
 from memcli.cli.export import export
+from memcli.cli.formats import formats
+from memcli.cli.inspect import inspect
 from memcli.cli.reflect import reflect
 from memcli.cli.search import search
 from memcli.cli.show import show
 from memcli.cli.status import status
+from memcli.cli.watch import watch
 
 app = typer.Typer(
     help="Long-term memory out of the conversations already on your disk.",
@@ -42,5 +45,7 @@ def _main(
     pass
 
 
-for command in (reflect, search, show, status, export, config):
+for command in (
+    reflect, watch, search, show, status, inspect, formats, export, config,
+):  # fmt: skip
     app.command()(command)

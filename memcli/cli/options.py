@@ -23,6 +23,47 @@ Namespace = Annotated[
     ),
 ]
 
+# What a run can be told, by `reflect` and by `watch`.
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH...", help="Files and folders of transcripts; - is stdin."
+    ),
+]
+Template = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace",
+        "-n",
+        metavar="TEMPLATE",
+        help="Where memories go, such as 'memories/{user_id}/{project}'.",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Metadata for every thread."),
+]
+QuietPeriod = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Leave younger threads alone: 0, 30m, 6h, 1d."),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, max=256, help="Threads extracted at once.")
+]
+ExtractorName = Annotated[
+    str | None, typer.Option(metavar="NAME", help="auto, claude or offline.")
+]
+Model = Annotated[
+    str | None, typer.Option(metavar="NAME", help="For the claude extractor.")
+]
+MinConfidence = Annotated[
+    float | None, typer.Option(min=0.0, max=1.0, help="Set aside what is below.")
+]
+EmbeddingModel = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Name or folder of a model.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
+
 
 def settings(**flags: Any) -> dict[str, Any]:
     """The values in force; flags are given with `_` for `-`, None if not given."""

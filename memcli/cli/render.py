@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -78,6 +79,11 @@ def day(moment: datetime) -> str:
 def plural(count: int, noun: str, many: str | None = None) -> str:
     """`1 thread`, `2 threads`, `1,204 memories`."""
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def counts(counter: Counter[str], most: int = 8) -> str:
+    """`12 harness text, 3 thinking block`: the commonest first."""
+    return ", ".join(f"{n:,} {what}" for what, n in counter.most_common(most))
 
 
 def said_by(source: Source) -> str:

@@ -47,6 +47,7 @@ class Request:
     workers: int
     embedding_model: str
     min_confidence: float
+    may_find_nothing: bool = False
     set_metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -84,7 +85,8 @@ def reflect(
     report = Report()
     runs.close_dead(db, clock())
     report.reading = ingest(db, request.paths, clock(), listener, stop)
-    if report.reading.recognised == 0 and not stop.is_set():
+    missing = report.reading.recognised == 0 and not request.may_find_nothing
+    if missing and not stop.is_set():
         raise UnreadableInput(report.reading.nothing_recognised())
     new = threads.unreflected(db)
     due, report.waiting = split_by_quiet(new, request.quiet, clock())

@@ -27,6 +27,7 @@ class FileReport:
     path: str
     format: str | None = None
     messages: int = 0
+    copies: int = 0  # of messages in files that were read before
     skipped: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
@@ -52,6 +53,12 @@ class FileReport:
             return False
         unknown = sum(n for why, n in self.skipped.items() if why.startswith("unknown"))
         return self.bad_lines > 0 or 2 * unknown > self.skipped.total()
+
+    @property
+    def unfit(self) -> bool:
+        """Whether the file ought to have given messages, and gave none."""
+        broken = BROKEN_TRANSCRIPT in self.reasons and self.format is None
+        return self.error is not None or self.puzzling or broken
 
     @property
     def broken(self) -> bool:

@@ -1,0 +1,168 @@
+"""`memcli inspect PATH…`: what is in the files, without touching a database."""
+
+import sys
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from memcli.cli import options
+from memcli.cli.render import console, counts, plural, print_json, print_row
+from memcli.errors import UnreadableInput
+from memcli.models import Message
+from memcli.transcripts.report import FileReport
+from memcli.when import to_text, utc_now
+
+
+def inspect(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Files and folders; - is stdin."),
+    ],
+    messages: Annotated[
+        bool, typer.Option("--messages", "-m", help="Also show every message.")
+    ] = False,
+    json_: options.Json = False,
+) -> None:
+    """Show what memcli reads in each file: format, threads, messages, time span.
+
+    Whatever is left out is counted, by reason. Nothing is stored or sent.
+    Exit codes: 0 read, 1 a file looks like a transcript but gave no message or
+    could not be read, 2 no transcript at all.
+    """
+    from memcli.redaction import redact
+    from memcli.transcripts.survey import Totals, survey
+
+    out = console()
+    totals = Totals()
+    listed: list[dict[str, Any]] = []
+    shown: list[dict[str, Any]] = []
+    wrong = False
+
+    def show(message: Message) -> None:
+        # As it would be stored: without the secrets somebody pasted.
+        message = replace(message, text=redact(message.text)[0])
+        if json_:
+            shown.append(_message_json(message))
+        else:
+            _print_message(out, message)
+
+    for report in survey(paths, utc_now(), totals, show if messages else None):
+        wrong = wrong or report.unfit
+        if json_:
+            shown = []
+            listed.append({**_report_json(report), "shown": shown})
+        elif report.format or report.unfit or len(paths) == totals.seen:
+            _print_report(out, report)
+    if json_:
+        for item in listed:
+            if not messages:
+                del item["shown"]
+        print_json({"files": listed, "total": _totals_json(totals)})
+    else:
+        _print_totals(out, totals)
+    if not totals.files and not wrong:
+        raise UnreadableInput(totals.nothing_recognised())
+    if wrong:
+        print("memcli: some files could not be read, see above", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _print_report(out: Console, report: FileReport) -> None:
+    out.print(Text(report.path, "bold"))
+    if report.format is not None:
+        _print_line(out, _summary(report))
+    for reason in report.reasons:
+        if report.format is None:
+            _print_line(out, f"no transcript: {reason}")
+    if report.skipped:
+        _print_line(out, "left out: " + counts(report.skipped, 50), "dim")
+    for problem in report.problems:
+        _print_line(out, problem, "yellow")
+    if report.error is not None:
+        _print_line(out, report.error, "red")
+    elif report.unfit:
+        _print_line(out, "looks like a transcript, but gave no message", "red")
+
+
+def _print_line(out: Console, text: str, style: str = "") -> None:
+    print_row(out, Text("    "), Text(text, style))
+
+
+def _summary(report: FileReport) -> str:
+    text = (
+        f"{report.format}: {plural(report.messages, 'message')} in "
+        f"{plural(len(report.threads), 'thread')}"
+    )
+    if report.first_at is not None and report.last_at is not None:
+        text += f", {report.first_at:%Y-%m-%d %H:%M} to {report.last_at:%Y-%m-%d %H:%M}"
+    if report.copies:
+        text += f", {report.copies:,} of them copies of messages above"
+    return text
+
+
+def _print_message(out: Console, message: Message) -> None:
+    who = message.name or message.role
+    lead = Text(f"    {message.sent_at:%Y-%m-%d %H:%M} ", "dim")
+    style = "cyan" if message.role == "user" else "magenta"
+    body = Text.assemble((f"{who}: ", style), message.text)
+    print_row(out, lead, body)
+
+
+def _print_totals(out: Console, totals: Any) -> None:
+    if not totals.files:
+        return
+    out.print()
+    out.print(
+        f"{plural(totals.files.total(), 'file')}, "
+        f"{plural(totals.messages, 'message')} in "
+        f"{plural(len(totals.threads), 'thread')}"
+        + (f", {plural(totals.copies, 'copy', 'copies')}" if totals.copies else "")
+    )
+    out.print("formats: " + counts(totals.files, 50))
+    if totals.skipped:
+        print_row(out, Text("left out: "), Text(counts(totals.skipped, 50)))
+    if totals.not_transcripts:
+        out.print("no transcripts: " + counts(totals.not_transcripts, 50))
+
+
+def _report_json(report: FileReport) -> dict[str, Any]:
+    return {
+        "path": report.path,
+        "format": report.format,
+        "messages": report.messages,
+        "copies": report.copies,
+        "threads": sorted(report.threads),
+        "first_at": to_text(report.first_at) if report.first_at else None,
+        "last_at": to_text(report.last_at) if report.last_at else None,
+        "skipped": dict(report.skipped),
+        "not_transcript": dict(report.reasons),
+        "problems": report.problems,
+        "error": report.error,
+    }
+
+
+def _message_json(message: Message) -> dict[str, Any]:
+    return {
+        "thread_id": message.thread_id,
+        "id": message.id,
+        "role": message.role,
+        "name": message.name,
+        "sent_at": to_text(message.sent_at),
+        "text": message.text,
+    }
+
+
+def _totals_json(totals: Any) -> dict[str, Any]:
+    return {
+        "files": dict(totals.files),
+        "not_transcripts": dict(totals.not_transcripts),
+        "messages": totals.messages,
+        "copies": totals.copies,
+        "threads": len(totals.threads),
+        "skipped": dict(totals.skipped),
+        "first_at": to_text(totals.first_at) if totals.first_at else None,
+        "last_at": to_text(totals.last_at) if totals.last_at else None,
+    }

@@ -1,0 +1,115 @@
+"""`memcli watch PATH…`: reflect in the foreground, as conversations go quiet."""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from memcli.cli import options
+from memcli.errors import UnreadableInput, UsageError
+from memcli.store.database import connect, explain_errors, run_lock
+from memcli.when import utc_now
+
+
+def watch(
+    paths: options.Paths,
+    db: options.Db = None,
+    namespace: options.Template = None,
+    set_: options.Set = None,
+    quiet_period: options.QuietPeriod = None,
+    workers: options.Workers = None,
+    extractor: options.ExtractorName = None,
+    model: options.Model = None,
+    min_confidence: options.MinConfidence = None,
+    embedding_model: options.EmbeddingModel = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Watch files and folders, and reflect on each thread once it has gone quiet.
+
+    The same as `reflect` from cron, but at once: new and grown files are read as
+    they change, and a new message starts its thread's quiet period anew. Ctrl-C
+    ends it; nothing is lost, and the next run goes on from there.
+    """
+    values = options.settings(
+        db=db, namespace=namespace, quiet_period=quiet_period, workers=workers,
+        extractor=extractor, model=model, min_confidence=min_confidence,
+        embedding_model=embedding_model,
+    )  # fmt: skip
+    from memcli.cli import running
+    from memcli.cli.progress import Lines
+    from memcli.cli.report import complain, print_report
+    from memcli.reflection import watch as watching
+    from memcli.reflection.reflect import Report
+    from memcli.reflection.reflect import reflect as reflect_once
+
+    _check(paths)
+    request = running.request(values, paths, set_ or [])
+    database = running.prepared_database(values)
+    listener = running.listener(sys.stderr, quiet=quiet)
+
+    def run(paths: Sequence[str]) -> Report:
+        with (
+            run_lock(database),
+            explain_errors(database),
+            closing(connect(database)) as store,
+        ):
+            choose = running.chooser(values, listener)
+            asked = replace(request, paths=paths, may_find_nothing=True)
+            return reflect_once(store, asked, choose, utc_now, listener, stop)
+
+    def tell(report: Report) -> None:
+        complain(report)
+        done = report.reading.added or report.reading.edited or report.reflected
+        if done and not quiet:
+            print(f"{utc_now().astimezone():%H:%M:%S}")
+            print_report(report)
+            sys.stdout.flush()
+
+    with (
+        running.stoppable() as stop,
+        closing(listener) if isinstance(listener, Lines) else nullcontext(),
+    ):
+        if not quiet:
+            print("watching; Ctrl-C ends it", file=sys.stderr, flush=True)
+        watching.watch(paths, _changes(paths, database, stop), run, utc_now, tell)
+
+
+def _check(paths: Sequence[str]) -> None:
+    for path in paths:
+        if path == "-":
+            raise UsageError("watch needs files or folders; `reflect -` reads stdin")
+        if not Path(path).exists():
+            raise UnreadableInput(f"{path}: no such file or directory")
+
+
+def _changes(
+    paths: Sequence[str], database: Path, stop: threading.Event
+) -> Iterator[set[str]]:
+    """What changed, as it changes; an empty set when nothing did for a while.
+
+    The database may lie in a watched folder; what a run writes to it (and to
+    the files SQLite keeps beside it) must not start the next one.
+    """
+    own = str(database.resolve())
+    from watchfiles import Change, watch
+
+    from memcli.reflection.watch import TICK
+
+    tick = int(TICK.total_seconds() * 1000)
+    for changed in watch(
+        *paths,
+        watch_filter=None,
+        stop_event=stop,
+        rust_timeout=tick,
+        yield_on_timeout=True,
+        raise_interrupt=False,
+    ):
+        yield {
+            path
+            for change, path in changed
+            if change is not Change.deleted
+            and not os.path.realpath(path).startswith(own)
+        }
