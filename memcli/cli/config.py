@@ -2,7 +2,8 @@
 
 from memcli import config as settings
 from memcli.cli import options
-from memcli.cli.render import console, print_json
+from memcli.cli.render import console
+from memcli.cli.wording import print_json
 
 
 def config(json_: options.Json = False) -> None:

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from memcli.cli import options
-from memcli.cli.render import day, memory_json, print_json
+from memcli.cli.render import day, memory_json
+from memcli.cli.wording import print_json
 from memcli.models import Memory
 from memcli.store import memories
 

@@ -3,7 +3,8 @@
 from rich.text import Text
 
 from memcli.cli import options
-from memcli.cli.render import console, print_json, print_row
+from memcli.cli.render import console, print_row
+from memcli.cli.wording import print_json
 
 
 def formats(json_: options.Json = False) -> None:

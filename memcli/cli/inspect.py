@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from memcli.cli import options
-from memcli.cli.render import console, counts, plural, print_json, print_row
+from memcli.cli.render import console, print_row
+from memcli.cli.wording import counts, plural, print_json
 from memcli.errors import UnreadableInput
 from memcli.models import Message
 from memcli.transcripts.report import FileReport

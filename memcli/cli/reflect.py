@@ -6,7 +6,7 @@ from contextlib import closing, nullcontext
 import typer
 
 from memcli.cli import options
-from memcli.cli.render import print_json
+from memcli.cli.wording import print_json
 from memcli.errors import Interrupted
 from memcli.store.database import connect, explain_errors, run_lock
 from memcli.when import utc_now

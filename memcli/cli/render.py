@@ -1,10 +1,8 @@
 """How memories look: on a terminal, in a pipe, as JSON."""
 
-import json
 import sys
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -21,11 +19,6 @@ def console(*, stderr: bool = False) -> Console:
     return Console(
         stderr=stderr, width=wide, highlight=False, soft_wrap=not stream.isatty()
     )
-
-
-def print_json(value: Any) -> None:
-    """One JSON document on stdout, in the characters it was written in."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def source_json(source: Source) -> dict[str, Any]:
@@ -76,16 +69,6 @@ def day(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d")
 
 
-def plural(count: int, noun: str, many: str | None = None) -> str:
-    """`1 thread`, `2 threads`, `1,204 memories`."""
-    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
-
-
-def counts(counter: Counter[str], most: int = 8) -> str:
-    """`12 harness text, 3 thinking block`: the commonest first."""
-    return ", ".join(f"{n:,} {what}" for what, n in counter.most_common(most))
-
-
 def said_by(source: Source) -> str:
     return source.author or ("the user" if source.role == "user" else "the assistant")
 
@@ -126,13 +109,3 @@ def snippet(text: str, spans: Sequence[tuple[int, int]], width: int = 240) -> st
         start = flat.find(" ", start) + 1
     cut = flat[start : start + width].rsplit(" ", 1)[0]
     return ("… " if start else "") + cut + " …"
-
-
-def ago(moment: datetime, now: datetime) -> str:
-    """`just now`, `5m ago`, `3d ago`."""
-    from memcli.when import format_duration
-
-    passed = now - moment
-    if passed < timedelta(seconds=10):
-        return "just now"
-    return f"{format_duration(passed)} ago"

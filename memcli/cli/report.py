@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from memcli.cli.render import counts, plural
+from memcli.cli.wording import counts, plural
 from memcli.models import Op
 from memcli.reflection.reflect import Report
 from memcli.when import format_duration, to_text, utc_now

@@ -14,10 +14,10 @@ from memcli.cli.render import (
     hit_json,
     marked_text,
     origin_line,
-    print_json,
     print_row,
     snippet,
 )
+from memcli.cli.wording import print_json
 from memcli.library import Memories
 from memcli.models import Hit
 from memcli.store.search import marked

@@ -8,15 +8,8 @@ import typer
 from rich.text import Text
 
 from memcli.cli import options
-from memcli.cli.render import (
-    console,
-    day,
-    memory_json,
-    origin_line,
-    plural,
-    print_json,
-    print_row,
-)
+from memcli.cli.render import console, day, memory_json, origin_line, print_row
+from memcli.cli.wording import plural, print_json
 from memcli.errors import UsageError
 from memcli.models import HistoryEntry, Memory, Message
 from memcli.store import memories, threads

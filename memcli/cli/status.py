@@ -6,7 +6,8 @@ from typing import Any
 from rich.text import Text
 
 from memcli.cli import options
-from memcli.cli.render import ago, console, plural, print_json
+from memcli.cli.render import console
+from memcli.cli.wording import ago, plural, print_json
 from memcli.reflection.due import split_by_quiet
 from memcli.store import files, runs, search, threads, vectors
 from memcli.when import format_duration, from_text, parse_duration, to_text

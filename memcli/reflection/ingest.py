@@ -8,17 +8,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from memcli.redaction import redact, redact_named
 from memcli.reflection.progress import Listener
-from memcli.store import files, threads, vectors
+from memcli.store import files, threads
 from memcli.store.database import transaction
-from memcli.store.files import SeenFile
+from memcli.store.files import Facts
 from memcli.transcripts.cursor import Cursor
 from memcli.transcripts.discover import STDIN, FoundFile, discover, shown
-from memcli.transcripts.normalise import ReadMessage
 from memcli.transcripts.report import BROKEN_TRANSCRIPT, FileReport
 from memcli.when import to_text
+
+if TYPE_CHECKING:
+    from memcli.transcripts.normalise import ReadMessage
 
 # A file's messages are committed in batches, so that a huge file neither holds
 # the write lock for long nor lives in memory.
@@ -73,12 +76,11 @@ def ingest(
     known = _KnownFiles(db)
     listener.stage("reading", None)
     for found in _sources(paths, now):
+        if known.unchanged(found):
+            _count_unchanged(reading, known.format_of(found))
+            continue
         if stop.is_set():
             break
-        before = known.unchanged(found)
-        if before is not None:
-            _count_unchanged(reading, before.format)
-            continue
         report = FileReport(shown(found.path))
         _store(db, found, report, known.cursor(found), reading, now)
         _count(reading, report, listener)
@@ -92,22 +94,21 @@ class _KnownFiles:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._by_path = files.seen(db)
-        self._by_inode: dict[int, SeenFile] | None = None
+        self._by_inode: dict[int, Facts] | None = None
         self._reader: str | None = None
 
-    def unchanged(self, found: FoundFile) -> SeenFile | None:
-        """What is known of a file that is as it was, moved perhaps."""
+    def unchanged(self, found: FoundFile) -> bool:
+        """Whether a file is as it was when it was last read, moved perhaps."""
         before = self._by_path.get(found.path)
-        if before is None and (before := self._elsewhere(found)) is not None:
-            if not before.same_as(found):
-                return None
-            files.move(self._db, before.path, found.path)
-        if before is None or not before.same_as(found) or found.path == STDIN:
-            return None
-        # What was no transcript may be one in a format that is known by now.
-        if before.format is None and before.reader != self._known_formats():
-            return None
-        return before
+        if before is None:
+            return self._was_moved(found)
+        if before[1:4] != found[1:4] or found.path == STDIN:
+            return False
+        return before[4] is not None or self._still_unknown(before)
+
+    def format_of(self, found: FoundFile) -> str | None:
+        """The format of an unchanged file; None if it is no transcript."""
+        return self._by_path[found.path][4]
 
     def cursor(self, found: FoundFile) -> Cursor | None:
         """Where to read on in a file that has grown, if it is that file still.
@@ -115,22 +116,34 @@ class _KnownFiles:
         A log that was rotated away has its old inode under its new name.
         """
         before = self._by_path.get(found.path)
-        if before is None or before.inode != found.inode:
+        if before is None or before[3] != found.inode:
             before = self._elsewhere(found) or before
-        return files.cursor(self._db, before.path) if before else None
+        return files.cursor(self._db, before[0]) if before else None
 
-    def _elsewhere(self, found: FoundFile) -> SeenFile | None:
+    def _was_moved(self, found: FoundFile) -> bool:
+        before = self._elsewhere(found)
+        if before is None or before[1:4] != found[1:4]:
+            return False
+        files.move(self._db, before[0], found.path)
+        self._by_path[found.path] = before
+        return before[4] is not None or self._still_unknown(before)
+
+    def _elsewhere(self, found: FoundFile) -> Facts | None:
         """A file with this inode whose own path is gone, or another file's now."""
         if self._by_inode is None:
-            self._by_inode = {seen.inode: seen for seen in self._by_path.values()}
+            self._by_inode = {facts[3]: facts for facts in self._by_path.values()}
         before = self._by_inode.get(found.inode)
-        if before is None or before.path == found.path or not found.inode:
+        if before is None or before[0] == found.path or not found.inode:
             return None
         try:
-            still = Path(before.path).stat().st_ino == found.inode
+            still = Path(before[0]).stat().st_ino == found.inode
         except OSError:
             still = False
         return None if still else before
+
+    def _still_unknown(self, before: Facts) -> bool:
+        """What was no transcript may be one in a format that is known by now."""
+        return before[5] == self._known_formats()
 
     def _known_formats(self) -> str:
         if self._reader is None:
@@ -168,7 +181,10 @@ def _store(
                 _store_message(db, item, kept_threads, reading, now, as_of)
     with transaction(db):
         gone = threads.withdraw(db, report.withdrawn, as_of)
-        vectors.remove(db, "messages", gone)
+        if gone:
+            from memcli.store import vectors
+
+            vectors.remove(db, "messages", gone)
         threads.drop_empty(db, kept_threads)
     reading.withdrawn += len(gone)
     if report.error is None and found.path != STDIN:
@@ -177,7 +193,7 @@ def _store(
 
 def _store_message(
     db: sqlite3.Connection,
-    item: ReadMessage,
+    item: "ReadMessage",
     kept_threads: set[str],
     reading: Reading,
     now: datetime,

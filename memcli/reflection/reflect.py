@@ -12,10 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import numpy as np
-
 from memcli import namespaces
-from memcli.embeddings.choose import Encoder, encoder
 from memcli.errors import (
     ExtractorError,
     ExtractorUnusable,
@@ -26,15 +23,11 @@ from memcli.extractors.base import Extraction, Extractor
 from memcli.models import Op, Thread, ThreadPart
 from memcli.reflection import pool
 from memcli.reflection.checks import check
-from memcli.reflection.consolidate import decide
 from memcli.reflection.due import Waiting, part_to_reflect, split_by_quiet
 from memcli.reflection.ingest import Reading, ingest
-from memcli.reflection.neighbours import OpenMemories
 from memcli.reflection.progress import Listener
-from memcli.store import memories, runs, threads, vectors
+from memcli.store import runs, threads
 from memcli.store.database import transaction
-
-_EMBED_CHUNK = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +95,16 @@ def reflect(
                 _extract_all(
                     db, named, extractor, request, report, clock, listener, stop
                 )
-            _embed_messages(db, request.embedding_model, listener, stop)
+            _embed(db, request.embedding_model, listener, stop)
             if not stop.is_set():
-                _consolidate_all(db, request.embedding_model, report, clock, listener)
+                report.operations = _merge(db, request, report.run_id, clock, listener)
         except MemcliError as error:
             _close_run(db, report, "failed", clock(), str(error))
             raise
         outcome = "failed" if report.failed else "done"
         _close_run(db, report, "interrupted" if stop.is_set() else outcome, clock())
     else:
-        _embed_messages(db, request.embedding_model, listener, stop)
+        _embed(db, request.embedding_model, listener, stop)
     report.interrupted = stop.is_set()
     return report
 
@@ -197,93 +190,26 @@ def _keep(
     report.output_tokens += extraction.output_tokens
 
 
-def _embed_messages(
+def _embed(
     db: sqlite3.Connection, model: str, listener: Listener, stop: threading.Event
 ) -> None:
-    """A vector for every message that has none, a chunk a transaction."""
-    bare = vectors.without(db, "messages")
-    if not bare:
+    if threads.all_embedded(db):
         return
-    listener.stage("embedding", len(bare))
-    encode = encoder(model)
-    _use_model(db, model, encode, listener)
-    for start in range(0, len(bare), _EMBED_CHUNK):
-        if stop.is_set():
-            return
-        chunk = bare[start : start + _EMBED_CHUNK]
-        found = encode.encode([text for _, text in chunk])
-        with transaction(db):
-            vectors.put(db, "messages", [id for id, _ in chunk], found)
-        listener.step(len(chunk))
+    from memcli.reflection.embed import embed_messages  # a quiet night needs no NumPy
+
+    embed_messages(db, model, listener, stop)
 
 
-def _use_model(
-    db: sqlite3.Connection, model: str, encode: Encoder, listener: Listener
-) -> None:
-    with transaction(db):
-        if vectors.use_model(db, model, encode.dimensions):
-            listener.notice(f"embedding model is now {model}: embedding anew")
-
-
-def _consolidate_all(
+def _merge(
     db: sqlite3.Connection,
-    model: str,
-    report: Report,
+    request: Request,
+    run_id: int,
     clock: Callable[[], datetime],
     listener: Listener,
-) -> None:
-    """The reduce: all waiting candidates in the order they were said.
+) -> Counter[str]:
+    from memcli.reflection.merge import merge
 
-    One transaction, so that readers see the memories before the run or after
-    it. The order does not depend on which worker was done first.
-    """
-    waiting = runs.waiting(db)
-    listed = sorted(
-        (
-            (candidate, extraction)
-            for extraction in waiting
-            for candidate in extraction.candidates
-        ),
-        key=lambda pair: (pair[0].said_at, pair[1].thread_id),
-    )
-    listener.stage("consolidating", len(listed))
-    encode = encoder(model)
-    assert report.run_id is not None
-    _use_model(db, model, encode, listener)
-    inserted: list[tuple[int, vectors.Vector]] = []
-    encoded = encode.encode([candidate.text for candidate, _ in listed])
-    with transaction(db):
-        _refill(db, encode)
-        known: dict[str, OpenMemories] = {}
-        for (candidate, extraction), vector in zip(listed, encoded, strict=True):
-            namespace = extraction.namespace
-            if namespace not in known:
-                known[namespace] = OpenMemories(db, namespace, encode.dimensions)
-            operation = decide(candidate, known[namespace].near(candidate, vector))
-            memory_id = memories.apply(
-                db, report.run_id, namespace, extraction.thread_id,
-                candidate, operation, clock(),
-            )  # fmt: skip
-            if operation.op is Op.INSERT:
-                inserted.append((memory_id, vector))
-                known[namespace].close(operation.closes)
-                if operation.valid_to is None:
-                    known[namespace].add(memory_id, vector)
-            report.operations[operation.op] += 1
-            report.operations[Op.SUPERSEDE] += len(operation.closes)
-            listener.step()
-        if inserted:
-            ids, rows = zip(*inserted, strict=True)
-            vectors.put(db, "memories", ids, np.stack(rows))
-        runs.mark_consolidated(db, [e.id for e in waiting], report.run_id)
-
-
-def _refill(db: sqlite3.Connection, encode: Encoder) -> None:
-    """Memories lose their vectors when the embedding model changes."""
-    bare = vectors.without(db, "memories")
-    if bare:
-        found = encode.encode([text for _, text in bare])
-        vectors.put(db, "memories", [id for id, _ in bare], found)
+    return merge(db, run_id, request.embedding_model, clock, listener)
 
 
 def _close_run(

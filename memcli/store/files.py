@@ -2,41 +2,23 @@
 
 import json
 import sqlite3
-from typing import NamedTuple
 
 from memcli.transcripts.cursor import Cursor
 from memcli.transcripts.discover import FoundFile
 from memcli.transcripts.report import FileReport
 
-
-class SeenFile(NamedTuple):
-    """A file as it was when it was last read; `format` is None for no transcript.
-
-    `reader` names the formats that were known then.
-    """
-
-    path: str
-    size: int
-    mtime_ns: int
-    inode: int
-    format: str | None
-    reader: str | None
-
-    def same_as(self, found: FoundFile) -> bool:
-        """Whether the file is as it was, wherever it stands."""
-        return (
-            self.size == found.size
-            and self.mtime_ns == found.mtime_ns
-            and self.inode == found.inode
-        )
+# Path, size, mtime in ns, inode, format (None: no transcript), and which formats
+# were known then. The first four are those of a FoundFile. Plain tuples, since
+# there may be tens of thousands.
+Facts = tuple[str, int, int, int, str | None, str | None]
 
 
-def seen(db: sqlite3.Connection) -> dict[str, SeenFile]:
+def seen(db: sqlite3.Connection) -> dict[str, Facts]:
     """Path → what is known of it, for every file that was read."""
     rows = db.cursor()
     rows.row_factory = None  # a name for every column costs more than reading it
     rows.execute("SELECT path, size, mtime_ns, inode, format, reader FROM files")
-    return {row[0]: SeenFile(*row) for row in rows}
+    return {row[0]: row for row in rows}
 
 
 def cursor(db: sqlite3.Connection, path: str) -> Cursor | None:

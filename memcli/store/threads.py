@@ -162,6 +162,14 @@ def _takes_place(db: sqlite3.Connection, message: Message, stand_in_key: str) ->
     return done.rowcount > 0
 
 
+def all_embedded(db: sqlite3.Connection) -> bool:
+    """Whether every message has its vector."""
+    return (
+        db.execute("SELECT 1 FROM messages WHERE embedded = 0 LIMIT 1").fetchone()
+        is None
+    )
+
+
 def unreflected(db: sqlite3.Connection) -> list[Thread]:
     """Threads with messages that no run has seen, oldest first."""
     rows = db.execute(

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from memcli.errors import UnreadableInput
 
@@ -12,8 +13,7 @@ STDIN = "-"
 _SKIPPED_FOLDERS = {".git", "node_modules", "__pycache__", ".venv"}
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFile:
+class FoundFile(NamedTuple):
     """A file with the facts that tell whether it changed since it was read."""
 
     path: str
@@ -33,21 +33,24 @@ def discover(paths: Iterable[str]) -> Iterator[FoundFile]:
 
     Raises UnreadableInput for a path that is missing, unreadable or no file.
     """
+    names = list(paths)
+    if len(names) == 1:
+        yield from _files_of(names[0])
+        return
     seen: set[str] = set()
-    for name in paths:
+    for name in names:
         for found in _files_of(name):
             if found.path not in seen:
                 seen.add(found.path)
                 yield found
 
 
-def _files_of(name: str) -> Iterator[FoundFile]:
+def _files_of(name: str) -> Iterable[FoundFile]:
     path = Path(os.path.abspath(name))  # noqa: PTH100  keeps symlinks as given
     if path.is_dir():
         if not os.access(path, os.R_OK | os.X_OK):
             raise UnreadableInput(f"{name}: permission denied")
-        yield from _walk(os.fspath(path))
-        return
+        return _walk(os.fspath(path))
     try:
         found = _stat(path)
     except OSError as error:
@@ -55,27 +58,38 @@ def _files_of(name: str) -> Iterator[FoundFile]:
         raise UnreadableInput(f"{name}: {reason.lower()}") from None
     if found is None:
         raise UnreadableInput(f"{name}: neither a file nor a folder")
-    yield found
+    return (found,)
 
 
 def _walk(folder: str) -> Iterator[FoundFile]:
-    """Depth first by name. `os.scandir` gives the type without another stat."""
+    """Depth first by name, on a stack of its own: a recursion of generators
+    would hand each file through every level. `os.scandir` gives the type
+    without another look at the disk.
+    """
+    open_folders = [_entries(folder)]
+    while open_folders:
+        for entry in open_folders[-1]:
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name not in _SKIPPED_FOLDERS:
+                        open_folders.append(_entries(entry.path))
+                        break
+                elif entry.is_file():
+                    status = entry.stat()
+                    yield FoundFile(
+                        entry.path, status.st_size, status.st_mtime_ns, status.st_ino
+                    )
+            except OSError:
+                continue  # went away between the listing and the look
+        else:
+            open_folders.pop()
+
+
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        return iter(sorted(os.scandir(folder), key=attrgetter("name")))
     except OSError:
-        return  # a folder below that is closed to us; what is open is read
-    for entry in entries:
-        try:
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name not in _SKIPPED_FOLDERS:
-                    yield from _walk(entry.path)
-            elif entry.is_file():
-                status = entry.stat()
-                yield FoundFile(
-                    entry.path, status.st_size, status.st_mtime_ns, status.st_ino
-                )
-        except OSError:
-            continue  # went away between the listing and the look
+        return iter(())  # a folder below that is closed to us; what is open is read
 
 
 def _stat(path: Path) -> FoundFile | None:

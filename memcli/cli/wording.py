@@ -1,0 +1,31 @@
+"""Counts and spans as people say them, and JSON; no terminal needed."""
+
+import json
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+from memcli.when import format_duration
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout, in the characters it was written in."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """`1 thread`, `2 threads`, `1,204 memories`."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def counts(counter: Counter[str], most: int = 8) -> str:
+    """`12 harness text, 3 thinking block`: the commonest first."""
+    return ", ".join(f"{n:,} {what}" for what, n in counter.most_common(most))
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """`just now`, `5m ago`, `3d ago`."""
+    passed = now - moment
+    if passed < timedelta(seconds=10):
+        return "just now"
+    return f"{format_duration(passed)} ago"
