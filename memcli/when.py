@@ -50,7 +50,11 @@ def parse_timestamp(value: object) -> datetime | None:
     Mongo's `{"$date": …}`.
     """
     if isinstance(value, dict):
-        return parse_timestamp(value.get("$date", value.get("$numberLong")))
+        value = value.get("$date")
+        if isinstance(value, dict):
+            value = value.get("$numberLong")
+        if isinstance(value, dict):
+            return None
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):

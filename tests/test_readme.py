@@ -56,9 +56,9 @@ def run(command: str, folder: Path) -> str:
 
 
 def test_the_readme_names_every_command() -> None:
-    from memcli.cli.app import app
+    from memcli.cli.app import COMMANDS
 
     text = README.read_text()
-    for command in app.registered_commands:
-        assert command.callback is not None
-        assert f"memcli {command.callback.__name__}" in text
+    assert len(COMMANDS) >= 9
+    for command in COMMANDS:
+        assert f"memcli {command}" in text

@@ -16,7 +16,7 @@ from memcli.store import files, threads
 from memcli.store.database import transaction
 from memcli.store.files import Facts
 from memcli.transcripts.cursor import Cursor
-from memcli.transcripts.discover import STDIN, FoundFile, discover, shown
+from memcli.transcripts.discover import STDIN, FoundFile, as_text, discover, shown
 from memcli.transcripts.report import BROKEN_TRANSCRIPT, FileReport
 from memcli.when import to_text
 
@@ -99,7 +99,7 @@ class _KnownFiles:
 
     def unchanged(self, found: FoundFile) -> bool:
         """Whether a file is as it was when it was last read, moved perhaps."""
-        before = self._by_path.get(found.path)
+        before = self._by_path.get(as_text(found.path))
         if before is None:
             return self._was_moved(found)
         if before[1:4] != found[1:4] or found.path == STDIN:
@@ -108,14 +108,16 @@ class _KnownFiles:
 
     def format_of(self, found: FoundFile) -> str | None:
         """The format of an unchanged file; None if it is no transcript."""
-        return self._by_path[found.path][4]
+        return self._by_path[as_text(found.path)][4]
 
     def cursor(self, found: FoundFile) -> Cursor | None:
         """Where to read on in a file that has grown, if it is that file still.
 
         A log that was rotated away has its old inode under its new name.
         """
-        before = self._by_path.get(found.path)
+        before = self._by_path.get(as_text(found.path))
+        if before is not None and before[1] == found.size:
+            return None  # edited in place
         if before is None or before[3] != found.inode:
             before = self._elsewhere(found) or before
         return files.cursor(self._db, before[0]) if before else None
@@ -124,8 +126,8 @@ class _KnownFiles:
         before = self._elsewhere(found)
         if before is None or before[1:4] != found[1:4]:
             return False
-        files.move(self._db, before[0], found.path)
-        self._by_path[found.path] = before
+        files.move(self._db, before[0], as_text(found.path))
+        self._by_path[as_text(found.path)] = before
         return before[4] is not None or self._still_unknown(before)
 
     def _elsewhere(self, found: FoundFile) -> Facts | None:
@@ -133,7 +135,7 @@ class _KnownFiles:
         if self._by_inode is None:
             self._by_inode = {facts[3]: facts for facts in self._by_path.values()}
         before = self._by_inode.get(found.inode)
-        if before is None or before[0] == found.path or not found.inode:
+        if before is None or before[0] == as_text(found.path) or not found.inode:
             return None
         try:
             still = Path(before[0]).stat().st_ino == found.inode
@@ -173,14 +175,16 @@ def _store(
     from memcli.transcripts.read import read_file
 
     kept_threads: set[str] = set()
-    as_of = datetime.fromtimestamp(found.mtime_ns / 1e9, UTC)
+    read_as = to_text(datetime.fromtimestamp(found.mtime_ns / 1e9, UTC))
     messages = read_file(found, report, now, cursor)
     while batch := list(itertools.islice(messages, _BATCH)):
         with transaction(db):
             for item in batch:
-                _store_message(db, item, kept_threads, reading, now, as_of)
+                _store_message(db, item, kept_threads, reading, now, read_as)
     with transaction(db):
-        gone = threads.withdraw(db, report.withdrawn, as_of)
+        gone = threads.withdraw(
+            db, {key: _age(of, read_as) for key, of in report.withdrawn.items()}
+        )
         if gone:
             from memcli.store import vectors
 
@@ -191,13 +195,19 @@ def _store(
         files.remember(db, found, report, reader(), to_text(now))
 
 
+def _age(changed: datetime | None, file_time: str) -> str:
+    """How new what a file says is: when the conversation was last changed, and
+    then the file. Sorts as text."""
+    return f"{to_text(changed) if changed else ''} {file_time}"
+
+
 def _store_message(
     db: sqlite3.Connection,
     item: "ReadMessage",
     kept_threads: set[str],
     reading: Reading,
     now: datetime,
-    as_of: datetime,
+    read_as: str,
 ) -> None:
     message = item.message
     if message.thread_id not in kept_threads:
@@ -210,8 +220,9 @@ def _store_message(
         db,
         replace(message, text=text),
         now,
-        as_of=as_of,
+        as_of=_age(item.as_of, read_as),
         stand_in_key=item.stand_in_key,
+        is_copy=item.metadata.get("session_kind") == "bg",
     )
     if outcome != "known":
         reading.redacted += secrets

@@ -4,7 +4,7 @@ import json
 import sqlite3
 
 from memcli.transcripts.cursor import Cursor
-from memcli.transcripts.discover import FoundFile
+from memcli.transcripts.discover import FoundFile, as_text
 from memcli.transcripts.report import FileReport
 
 # Path, size, mtime in ns, inode, format (None: no transcript), and which formats
@@ -55,7 +55,7 @@ def remember(
         "skipped, read_at, reader, offset, line, fingerprint, memo) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            found.path, found.size, found.mtime_ns, found.inode,
+            as_text(found.path), found.size, found.mtime_ns, found.inode,
             report.format, report.messages, json.dumps(report.skipped), read_at,
             reader,
             at and at.offset, at and at.line, at and at.fingerprint,

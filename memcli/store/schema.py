@@ -248,11 +248,12 @@ def _add_cursors(db: "Database") -> None:
         ("reader", str),
     ):  # fmt: skip
         db.table("files").add_column(name, kind)
-    # Messages that a file says were taken back; `as_of` is that file's time, so
-    # that an older export does not bring them in again.
+    # Messages that a file says were taken back. `as_of` is when the conversation
+    # was last changed, and then the file: of two exports the newer one is right.
     db.table("withdrawn_messages").create(
         {"key": str, "as_of": str}, pk="key", not_null={"as_of"}
     )
+    db.table("messages").add_column("as_of", str)
 
 
 Step = Callable[["Database"], None]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -60,19 +60,21 @@ def keep_message(
     message: Message,
     now: datetime,
     *,
-    as_of: datetime,
+    as_of: str,
     stand_in_key: str | None = None,
+    is_copy: bool = False,
 ) -> Outcome:
     """Store a message once, whichever file it comes from.
 
     A known message whose text changed was edited: it takes the new text and is
     new to reflection. A text that it had before the edit changes nothing, so
     an old copy of the file cannot turn it back; nor can it bring back what a
-    file newer than it (`as_of` is its time) says was withdrawn. A message
-    takes the place of its stand-in, if that is known under `stand_in_key`.
+    file newer than it (`as_of` tells) says was withdrawn. A message takes the
+    place of its stand-in, if that is known under `stand_in_key`, and a thread
+    gets its message back from a fork's copy (`is_copy`) that was met first.
     """
     row = db.execute(
-        "SELECT id, text FROM messages WHERE key = ?", (message.key,)
+        "SELECT id, text, thread_id, as_of FROM messages WHERE key = ?", (message.key,)
     ).fetchone()
     if row is None and stand_in_key is not None:
         if stand_in_key == message.key:
@@ -85,16 +87,22 @@ def keep_message(
             return "known"
         db.execute(
             "INSERT INTO messages "
-            "(key, thread_id, message_id, role, name, text, sent_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "(key, thread_id, message_id, role, name, text, sent_at, as_of) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 message.key, message.thread_id, message.id, message.role,
-                message.name, message.text, to_text(message.sent_at),
+                message.name, message.text, to_text(message.sent_at), as_of,
             ),
         )  # fmt: skip
         return "added"
-    if row["text"].startswith(message.text):
-        return "known"  # the same, or a copy of an answer that was cut short
+    if (row["as_of"] or "") < as_of:
+        db.execute("UPDATE messages SET as_of = ? WHERE id = ?", (as_of, row["id"]))
+    if row["thread_id"] != message.thread_id and not is_copy:
+        _take_back(db, row["id"], row["thread_id"], message.thread_id)
+    if row["text"] == message.text:
+        return "known"
+    if message.role == "assistant" and row["text"].startswith(message.text):
+        return "known"  # a copy of an answer that was cut short
     if _had_text(db, row["id"], message.text):
         return "known"
     db.execute(
@@ -108,25 +116,25 @@ def keep_message(
     return "edited"
 
 
-def withdraw(
-    db: sqlite3.Connection, keys: Collection[str], as_of: datetime
-) -> list[int]:
+def withdraw(db: sqlite3.Connection, withdrawn: Mapping[str, str]) -> list[int]:
     """Take messages back that are no longer part of their conversation.
 
-    Those that a memory cites stay, as its evidence. Gives the row numbers of
-    the others, which are gone; their vectors are the caller's to remove.
+    `withdrawn` gives for each key how new the file is that says so; one that a
+    newer file has stays, and one that a memory cites, as its evidence. Gives
+    the row numbers of the others, which are gone; their vectors are the
+    caller's to remove.
     """
     gone = []
-    for key in keys:
+    for key, as_of in withdrawn.items():
         db.execute(
             "INSERT INTO withdrawn_messages VALUES (?, ?) ON CONFLICT (key) "
             "DO UPDATE SET as_of = max(as_of, excluded.as_of)",
-            (key, to_text(as_of)),
+            (key, as_of),
         )
         row = db.execute(
-            "SELECT id FROM messages WHERE key = ? AND NOT EXISTS "
-            "(SELECT 1 FROM sources WHERE message = messages.id)",
-            (key,),
+            "SELECT id FROM messages WHERE key = ? AND coalesce(as_of, '') <= ? "
+            "AND NOT EXISTS (SELECT 1 FROM sources WHERE message = messages.id)",
+            (key, as_of),
         ).fetchone()
         if row is not None:
             db.execute("DELETE FROM message_edits WHERE message = ?", (row["id"],))
@@ -135,11 +143,10 @@ def withdraw(
     return gone
 
 
-def _was_withdrawn(db: sqlite3.Connection, key: str, as_of: datetime) -> bool:
+def _was_withdrawn(db: sqlite3.Connection, key: str, as_of: str) -> bool:
     """Whether a newer file than this one says that the message was taken back."""
     found = db.execute(
-        "SELECT 1 FROM withdrawn_messages WHERE key = ? AND as_of >= ?",
-        (key, to_text(as_of)),
+        "SELECT 1 FROM withdrawn_messages WHERE key = ? AND as_of >= ?", (key, as_of)
     ).fetchone()
     return found is not None
 
@@ -147,10 +154,23 @@ def _was_withdrawn(db: sqlite3.Connection, key: str, as_of: datetime) -> bool:
 def _said_in(db: sqlite3.Connection, message: Message) -> bool:
     """Whether the thread's own file has the words that a stand-in has."""
     found = db.execute(
-        "SELECT 1 FROM messages WHERE thread_id = ? AND role = ? AND text = ? LIMIT 1",
+        "SELECT 1 FROM messages WHERE thread_id = ? AND role = ? AND text = ? "
+        "AND key NOT LIKE '%/~%' LIMIT 1",
         (message.thread_id, message.role, message.text),
     ).fetchone()
     return found is not None
+
+
+def _take_back(
+    db: sqlite3.Connection, message: int, holder: str, thread_id: str
+) -> None:
+    """Give a message to its own thread, if a fork's file was read before it."""
+    db.execute(
+        "UPDATE messages SET thread_id = ? WHERE id = ? AND EXISTS "
+        "(SELECT 1 FROM threads WHERE id = ? "
+        "AND json_extract(metadata, '$.session_kind') = 'bg')",
+        (thread_id, message, holder),
+    )
 
 
 def _takes_place(db: sqlite3.Connection, message: Message, stand_in_key: str) -> bool:

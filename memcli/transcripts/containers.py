@@ -19,8 +19,14 @@ from memcli.transcripts.discover import STDIN, FoundFile
 
 BUFFER = 1 << 20
 _GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
-# What of an archive can be a transcript; the rest is pictures and web pages.
-_MEMBERS = (".json", ".jsonl", ".ndjson", ".txt", ".log")
+_COMPRESSED = 128 << 10  # bytes at a time; each may become many times as many
+# What of an archive cannot be a transcript.
+_OTHER_MEMBERS = (
+    ".html", ".htm", ".css", ".js", ".pdf", ".md", ".csv", ".xml",
+    ".png", ".jpg", ".jpeg", ".webp", ".gif", ".svg", ".heic", ".ico",
+    ".mp3", ".mp4", ".m4a", ".mov", ".webm", ".ogg", ".opus", ".wav", ".vcf",
+    ".doc", ".docx", ".xlsx", ".pptx", ".zip", ".exe", ".dll", ".so", ".pyc",
+)  # fmt: skip
 # Files beside a transcript are lists of names: far below this.
 _MAX_BESIDE = 64 << 20
 
@@ -59,41 +65,65 @@ def _documents(
     if start == _ZIP and path.name != STDIN:
         yield from _members(path, stack.enter_context(zipfile.ZipFile(stream)))
         return
-    plain = not start.startswith((_GZIP, _ZSTD))
-    if start.startswith(_GZIP):
-        stream = _buffered(cast("BinaryIO", gzip.GzipFile(fileobj=stream)), stack)
-    elif start == _ZSTD:
-        stream = _buffered(_unzstd(stream), stack)
-    seekable = plain and path.name != STDIN
+    stream, packed = _unpacked(stream, stack)
+    seekable = not packed and path.name != STDIN
     yield Document(path, stream, seekable, _beside_file(path))
 
 
-def _unzstd(stream: "io.BufferedReader[Any]") -> BinaryIO:
-    import zstandard  # only the few who have such files pay for it
+def _unpacked(
+    stream: "io.BufferedReader[Any]", stack: ExitStack
+) -> tuple["io.BufferedReader[Any]", bool]:
+    """What is compressed in a stream, and whether anything is."""
+    start = stream.peek(4)[:4]
+    if start.startswith(_GZIP):
+        return _buffered(cast("BinaryIO", gzip.GzipFile(fileobj=stream)), stack), True
+    if start == _ZSTD:
+        return _buffered(cast("BinaryIO", _Unzstd(stream)), stack), True
+    return stream, False
 
-    reader = zstandard.ZstdDecompressor().stream_reader(
-        stream, read_across_frames=True, closefd=False
-    )
-    return cast("BinaryIO", _Translating(reader, zstandard.ZstdError))
 
+class _Unzstd(io.RawIOBase):
+    """Zstandard frames as a stream. One that ends too early is an error: the
+    library's own reader takes it for the end."""
 
-class _Translating(io.RawIOBase):
-    """A decompressor's stream whose own errors are OSErrors."""
+    def __init__(self, stream: BinaryIO) -> None:
+        import zstandard  # only the few who have such files pay for it
 
-    def __init__(self, stream: BinaryIO, error: type[Exception]) -> None:
-        self._stream, self._error = stream, error
+        self._stream = stream
+        self._frame = zstandard.ZstdDecompressor().decompressobj
+        self._error: type[Exception] = zstandard.ZstdError
+        self._open: Any = None  # the frame under way
+        self._input, self._output = b"", b""
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer)  # type: ignore[arg-type]
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)
+        while not self._output and self._more():
+            pass
+        count = min(len(view), len(self._output))
+        view[:count] = self._output[:count]
+        self._output = self._output[count:]
+        return count
+
+    def _more(self) -> bool:
+        """Decompress one more piece; False at the end of the file."""
+        self._input = self._input or self._stream.read(_COMPRESSED)
+        if not self._input:
+            if self._open is not None:
+                raise OSError("the zstd data ends too early")
+            return False
+        if self._open is None:
+            self._open = self._frame()
         try:
-            data = self._stream.read(len(view))
+            self._output = self._open.decompress(self._input)
         except self._error as error:
             raise OSError(f"damaged zstd data: {error}") from None
-        view[: len(data)] = data
-        return len(data)
+        self._input = b""
+        if self._open.eof:
+            self._input, self._open = self._open.unused_data, None
+        return True
 
 
 def _buffered(raw: BinaryIO, stack: ExitStack) -> "io.BufferedReader[Any]":
@@ -115,13 +145,14 @@ def _members(path: PurePath, archive: zipfile.ZipFile) -> Iterator[Document]:
         return read
 
     for info in sorted(archive.infolist(), key=lambda info: info.filename):
-        if info.is_dir() or not info.filename.lower().endswith(_MEMBERS):
+        if info.is_dir() or info.filename.lower().endswith(_OTHER_MEMBERS):
             continue
         with ExitStack() as stack:
             if info.flag_bits & 1:
                 raise OSError("a zip with a password: unpack it first")
             stream = _buffered(cast("BinaryIO", archive.open(info)), stack)
             inner = path / PurePosixPath(info.filename)
+            stream, _ = _unpacked(stream, stack)
             yield Document(inner, stream, False, beside(info.filename))
 
 

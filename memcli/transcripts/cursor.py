@@ -9,9 +9,10 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-_ENDS = 16 * 1024
-_SAMPLE = 4 * 1024
-_SAMPLES = 8
+_WHOLE = 1 << 20  # up to here every byte counts
+_ENDS = 64 * 1024
+_SAMPLE = 16 * 1024
+_SAMPLES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,12 @@ class Cursor:
 
 
 def fingerprint(stream: BinaryIO, end: int) -> str:
-    """A digest of the first `end` bytes: both ends, and samples between them."""
+    """A digest of the first `end` bytes; of a large file, both ends and samples."""
     digest = hashlib.blake2b(f"{end}".encode(), digest_size=16)
-    spans = [(0, min(_ENDS, end)), (max(0, end - _ENDS), end)]
-    step = end // (_SAMPLES + 1)
-    if step > _ENDS:
+    spans = [(0, end)]
+    if end > _WHOLE:
+        step = end // (_SAMPLES + 1)
+        spans = [(0, _ENDS), (end - _ENDS, end)]
         spans += [(step * i, step * i + _SAMPLE) for i in range(1, _SAMPLES + 1)]
     for start, stop in spans:
         stream.seek(start)

@@ -13,7 +13,7 @@ import orjson
 from memcli.transcripts.formats import formats, text_formats
 from memcli.transcripts.formats.base import Format, TextFormat
 from memcli.transcripts.formats.generic import THREAD_KEYS, Generic
-from memcli.transcripts.lines import BOM, MAX_LINE, as_record
+from memcli.transcripts.lines import BOM, MAX_LINE, as_records
 from memcli.transcripts.report import BROKEN_TRANSCRIPT
 
 Shape = Literal["lines", "json", "text", "empty"]
@@ -24,7 +24,8 @@ _HEAD = 1 << 20
 # Keys that only stand in conversations.
 _TELLING = (b'"mapping"', b'"chat_messages"', b'"messages"', b'"role"')
 # A bracket alone could also begin the date of a line in a chat.
-_ARRAY = re.compile(rb"\[\s*(?:[\[{\"]|\]|$)")
+_ARRAY = re.compile(rb"\[\s*(?:[\[{\"]|\]|$|null|true|false)")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ def look(stream: io.BufferedReader, seekable: bool) -> Head:
         lines = lines[:-1] or lines
     lines = [line for line in lines if line]
     parsed = _parsed(lines)
-    if _ARRAY.match(body) and not (len(lines) > 1 and len(parsed) == len(lines)):
+    broken_start = not _parsed(lines[:1]) and 2 * len(parsed) >= len(lines) > 1
+    if _ARRAY.match(body) and not _are_arrays(lines) and not broken_start:
         return Head("json", lines, [])
     if (
         body[:1] == b"{"
@@ -64,6 +66,23 @@ def look(stream: io.BufferedReader, seekable: bool) -> Head:
     return Head("json" if opens else "text", lines, [])
 
 
+def _are_arrays(lines: Sequence[bytes]) -> bool:
+    """Whether each of the lines may be an array of its own, a conversation."""
+    if len(lines) < 2:
+        return False
+    whole = 0
+    for line in (lines[0], *lines[1:]):
+        with suppress(ValueError):
+            whole += isinstance(orjson.loads(line), list)
+    first_is_whole = not _opens(lines[0])
+    return first_is_whole and whole >= 2
+
+
+def _opens(line: bytes) -> bool:
+    """Whether a line ends where JSON has to go on."""
+    return line.endswith((b"[", b"{", b",", b":"))
+
+
 def _is_one_value(
     body: bytes,
     lines: Sequence[bytes],
@@ -73,13 +92,11 @@ def _is_one_value(
 ) -> bool:
     """Whether what begins on a line and does not end there is one value, written
     over several lines, and not JSON Lines with a broken first line."""
-    if not whole:
-        return 2 * len(parsed) < len(lines)
-    try:
-        orjson.loads(body)
-    except ValueError:
-        return False
-    return True
+    if whole:
+        with suppress(ValueError):
+            orjson.loads(body)
+            return True
+    return 2 * len(parsed) < len(lines) and (_opens(lines[0]) or not whole)
 
 
 def _head_of_long_line(stream: io.BufferedReader, seekable: bool) -> Head:
@@ -97,9 +114,7 @@ def _parsed(lines: Iterable[bytes]) -> list[dict[str, Any]]:
     found = []
     for line in lines:
         with suppress(ValueError):
-            record = as_record(orjson.loads(line.decode("utf-8", "replace")))
-            if record is not None:
-                found.append(record)
+            found += as_records(orjson.loads(line.decode("utf-8", "replace")))
     return found
 
 
@@ -134,6 +149,8 @@ def why_unknown(head: Head, broken: bool) -> str:
     """What to say of a document in which no format was recognised."""
     if head.shape == "empty":
         return "empty file"
+    if head.lines and head.lines[0].startswith(_UTF16):
+        return "UTF-16 text, convert it to UTF-8 first"
     if any(b"\x00" in line for line in head.lines):
         return "binary file"
     if head.shape == "text":

@@ -25,7 +25,14 @@ class FoundFile(NamedTuple):
 def shown(path: str) -> str:
     """A path as a person would write it: from here, if it lies below."""
     here = os.getcwd() + os.sep  # noqa: PTH109
-    return path.removeprefix(here)
+    return as_text(path.removeprefix(here))
+
+
+def as_text(path: str) -> str:
+    """A path that can be printed and stored: names need not be valid UTF-8."""
+    if path.isascii():
+        return path
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def discover(paths: Iterable[str]) -> Iterator[FoundFile]:

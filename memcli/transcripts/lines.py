@@ -4,6 +4,7 @@ Bytes are split on `\\n` alone: `str.splitlines` would also cut at U+2028,
 U+2029 and U+0085, which stand unescaped inside JSON strings.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, NamedTuple
@@ -18,6 +19,8 @@ _CHUNK = 1024 * 1024
 BOM = b"\xef\xbb\xbf"
 # Space around JSON, and the NULs that a crash leaves in a preallocated file.
 _PADDING = b" \t\r\n\x00"
+# What a message has, and a conversation has not.
+_MESSAGE_KEYS = {"role", "type", "from", "sender", "content"}
 _BASE64 = re.compile(rb'"data"\s*:\s*"[A-Za-z0-9+/=_-]{256,}+"')
 
 
@@ -55,8 +58,8 @@ def read_lines(
             report.problem(number, f"line longer than {MAX_LINE >> 20} MB")
             end += _drop_rest_of_line(stream)
             continue
-        if begin == 0:
-            raw = raw.removeprefix(BOM)
+        while raw.startswith(BOM):  # of a file, or of one that was appended to it
+            raw = raw[len(BOM) :]
         raw = raw.strip(_PADDING)
         if raw or blank:
             yield Line(number, raw, whole, begin, end)
@@ -78,8 +81,7 @@ def records(
 ) -> Iterator[Record]:
     """The JSON objects among the lines; the others are reported and counted.
 
-    A line that is an array of objects is one conversation. What `passes_over`
-    gives a reason for is counted without being parsed.
+    What `passes_over` gives a reason for is counted without being parsed.
     """
     for line in lines:
         raw = line.raw
@@ -96,10 +98,10 @@ def records(
             else:
                 report.skip("half-written last line, left for next time")
             continue
-        record = as_record(data)
-        if record is None:
+        found = as_records(data)
+        if not found and data != []:
             report.problem(line.number, "not a JSON object")
-        else:
+        for record in found:
             yield Record(line.number, record, line.start)
 
 
@@ -114,21 +116,32 @@ def parse(raw: bytes, report: FileReport) -> Any:
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
-        text = raw.decode("utf-8", "replace")
-        if "\ufffd" not in text:
-            raise
-        data = orjson.loads(text)
+        return _parse_leniently(raw, report)
+
+
+def _parse_leniently(raw: bytes, report: FileReport) -> Any:
+    """What other programs write as JSON: half an emoji, NaN, a byte gone wrong."""
+    text = raw.decode("utf-8", "replace")
+    try:
+        data = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if "\ufffd" in text:
         report.skip("invalid UTF-8, a character replaced")
-        return data
+    return data
 
 
-def as_record(data: object) -> dict[str, Any] | None:
-    """An object as it is, an array of objects as one conversation, else None."""
+def as_records(data: object) -> list[dict[str, Any]]:
+    """An object as it is, an array of messages as one conversation, an array of
+    other objects as so many; nothing for anything else."""
     if isinstance(data, dict):
-        return data
-    if isinstance(data, list) and data and all(isinstance(m, dict) for m in data):
-        return {"messages": data}
-    return None
+        return [data]
+    if not isinstance(data, list):
+        return []
+    found = [item for item in data if isinstance(item, dict)]
+    if found and all(_MESSAGE_KEYS & item.keys() for item in found):
+        return [{"messages": data}]
+    return found
 
 
 def explain_bad_json(raw: bytes) -> str:

@@ -28,6 +28,7 @@ class ReadMessage:
 
     `stand_in_key` is set for a prompt that may also be known from a history of
     prompts: its key there. A message whose own key that is, is a stand-in.
+    `as_of` is when its file says that the conversation was last changed.
     """
 
     message: Message
@@ -35,6 +36,7 @@ class ReadMessage:
     title: str | None
     metadata: dict[str, str]
     stand_in_key: str | None = None
+    as_of: datetime | None = None
 
 
 def with_times(
@@ -52,7 +54,10 @@ def with_times(
     waiting: dict[str, list[RawMessage]] = {}
     for message in messages:
         thread = message.thread_id
-        sent_at = message.sent_at or message.thread_time
+        sent_at = message.sent_at
+        if sent_at is None and message.thread_time is not None:
+            # Never before what it answers.
+            sent_at = max(message.thread_time, last.get(thread, message.thread_time))
         if sent_at is not None and sent_at > now + _FUTURE_LEEWAY:
             report.skip("time in the future, not used")
             sent_at = None
@@ -118,7 +123,7 @@ def finished(
             if typed[stand_in] > 1:
                 stand_in = f"{stand_in}-{typed[stand_in]}"
         assert raw.sent_at is not None
-        key = raw.key or f"{thread_id}/{message_id}"
+        key = clean(raw.key) if raw.key else f"{thread_id}/{message_id}"
         if raw.stand_in and stand_in:
             key = stand_in
         yield ReadMessage(
@@ -135,6 +140,7 @@ def finished(
             title=clean(raw.title) if raw.title else None,
             metadata={clean(k): clean(v) for k, v in raw.metadata.items()},
             stand_in_key=stand_in,
+            as_of=raw.as_of,
         )
 
 

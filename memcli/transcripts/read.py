@@ -1,15 +1,17 @@
 """One file → its messages: open it, know its format, read it, finish what it gives."""
 
 import itertools
+import traceback
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import orjson
 
 from memcli.transcripts import detect
 from memcli.transcripts.containers import BUFFER, Broken, Document, documents
 from memcli.transcripts.cursor import Cursor, fingerprint, still_there
-from memcli.transcripts.discover import FoundFile
+from memcli.transcripts.discover import STDIN, FoundFile
 from memcli.transcripts.formats import by_name
 from memcli.transcripts.formats.base import (
     Appending,
@@ -18,7 +20,7 @@ from memcli.transcripts.formats.base import (
     Record,
     Source,
 )
-from memcli.transcripts.lines import BOM, Line, as_record, parse, read_lines, records
+from memcli.transcripts.lines import BOM, Line, as_records, parse, read_lines, records
 from memcli.transcripts.normalise import ReadMessage, finished, with_times
 from memcli.transcripts.report import FileReport
 
@@ -39,10 +41,29 @@ def read_file(
     """
     try:
         for document in documents(found):
-            yield from _read_document(document, found, report, now, cursor)
+            try:
+                yield from _read_document(document, found, report, now, cursor)
+            except Broken as error:
+                report.error = _reason(error)
+        if not report.format and not report.reasons and not report.error:
+            report.unknown("archive without a file that could be a transcript")
     except Broken as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        report.error = (reason or str(error) or "damaged archive").lower()
+        report.error = _reason(error)
+    except Exception as error:
+        # One odd file must not end the night for all others. The message of an
+        # unexpected error may quote the file, so only its kind is told.
+        report.error = f"reading it failed: {_where(error)}"
+
+
+def _reason(error: Exception) -> str:
+    said = error.strerror if isinstance(error, OSError) else None
+    return (said or str(error) or "damaged archive").lower()
+
+
+def _where(error: Exception) -> str:
+    """The kind of an error, and the line of code it came from."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(last.filename).name}:{last.lineno}"
 
 
 def _read_document(
@@ -75,7 +96,7 @@ def _begun(
     """A document from its start: its format's name and its messages, or None."""
     head = detect.look(document.stream, document.seekable)
     source.report.whole = True
-    if head.shape == "text":
+    if head.shape == "text" and _may_be_chat(document):
         text_format = detect.text_format_of(head.lines)
         if text_format is not None:
             lines = read_lines(document.stream, source.report, blank=True)
@@ -92,6 +113,11 @@ def _begun(
             return format.name, format.read(itertools.chain(first, found), source)
     source.report.unknown(detect.why_unknown(head, source.report.broken))
     return None
+
+
+def _may_be_chat(document: Document) -> bool:
+    """Chats are exported as .txt; logs look much the same, under other names."""
+    return ".txt" in document.path.suffixes or document.path.name == STDIN
 
 
 def _texts(lines: Iterable[Line]) -> Iterator[tuple[int, str]]:
@@ -169,17 +195,13 @@ def _document_records(document: Document, report: FileReport) -> Iterator[Record
             number += 1
             report.problem(number, "an element that is not valid JSON")
             continue
-        for element in data if _is_array_of_elements(data) else [data]:
+        for element in data if isinstance(data, list) else [data]:
             number += 1
-            record = as_record(element)
-            if record is not None:
-                yield Record(number, record)
-            else:
+            found = as_records(element)
+            if not found and element != []:
                 report.problem(number, "an element that is not a JSON object")
-
-
-def _is_array_of_elements(data: object) -> bool:
-    return isinstance(data, list)
+            for record in found:
+                yield Record(number, record)
 
 
 def _parts(start: bytes, document: Document, report: FileReport) -> Iterator[bytes]:

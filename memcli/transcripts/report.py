@@ -19,9 +19,9 @@ class FileReport:
     `skipped` counts what was left out, by reason; `problems` holds the first
     few bad lines as `file:line: why`, without any of the file's contents.
     `withdrawn` are keys of messages that are no longer part of the
-    conversation. `self_contained` turns False when a message depends on more
-    of the file than its own lines. `whole` tells that it was read from its
-    start.
+    conversation, and since when if the file tells. `self_contained` turns False
+    when a message depends on more of the file than its own lines. `whole` tells
+    that it was read from its start.
     """
 
     path: str
@@ -35,7 +35,7 @@ class FileReport:
     last_at: datetime | None = None
     error: str | None = None
     bad_lines: int = 0
-    withdrawn: set[str] = field(default_factory=set)
+    withdrawn: dict[str, datetime | None] = field(default_factory=dict)
     self_contained: bool = True
     whole: bool = False
     cursor: Cursor | None = None

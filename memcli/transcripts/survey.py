@@ -61,7 +61,7 @@ def survey(
                 continue
             seen.add(key)
             fresh[item.message.key] = item.message if show else None
-        for withdrawn in report.withdrawn & fresh.keys():
+        for withdrawn in report.withdrawn.keys() & fresh.keys():
             del fresh[withdrawn]
             report.messages -= 1
         totals.messages += len(fresh)

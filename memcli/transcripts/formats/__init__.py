@@ -5,7 +5,13 @@ from importlib.metadata import EntryPoint, entry_points
 
 from memcli.errors import UsageError
 from memcli.transcripts.formats.ai_sdk import AiSdk
-from memcli.transcripts.formats.base import Format, TextFormat
+from memcli.transcripts.formats.base import (
+    Format,
+    RawMessage,
+    Record,
+    Source,
+    TextFormat,
+)
 from memcli.transcripts.formats.chatgpt import ChatGPT
 from memcli.transcripts.formats.claude_ai import ClaudeAI
 from memcli.transcripts.formats.claude_code import ClaudeCode
@@ -24,6 +30,11 @@ from memcli.transcripts.formats.sharegpt import ShareGPT
 from memcli.transcripts.formats.slack import Slack
 from memcli.transcripts.formats.telegram import Telegram
 from memcli.transcripts.formats.whatsapp import WhatsApp
+
+__all__ = [
+    "Format", "RawMessage", "Record", "Source", "TextFormat",
+    "by_name", "every", "formats", "reader", "text_formats",
+]  # fmt: skip
 
 ENTRY_POINT_GROUP = "memcli.formats"
 

@@ -40,7 +40,8 @@ class RawMessage:
     are unique over all files (UUIDs), so that copies are known as copies.
     `thread_time` stands in for a missing `sent_at`. A `prompt` may also be found
     in a history of prompts, and what comes from there is a `stand_in`: it gives
-    way to the same words in the thread's own file.
+    way to the same words in the thread's own file. `as_of` is when the file says
+    the conversation was last changed; of two files the newer one is right.
     """
 
     line: int
@@ -56,6 +57,7 @@ class RawMessage:
     metadata: Mapping[str, str] = field(default_factory=dict)
     prompt: bool = False
     stand_in: bool = False
+    as_of: datetime | None = None
 
 
 def _nothing_beside(name: str) -> bytes | None:
@@ -70,16 +72,16 @@ class Source:
     `beside` gives the content of a file next to it, or None. `memo` is kept
     with the file and is there again when a grown file is read on from where
     it ended; it holds what JSON can hold. `withdrawn` are keys of messages
-    that the file says are no longer part of the conversation. `openings` are
-    the conversations without an id so far, by how they begin.
+    that the file says are no longer part of the conversation, and when it said
+    so. `openings` are the conversations without an id so far, by how they begin.
     """
 
     path: PurePath
     report: FileReport
     beside: Callable[[str], bytes | None] = _nothing_beside
     memo: dict[str, Any] = field(default_factory=dict)
-    withdrawn: set[str] = field(default_factory=set)
-    openings: dict[str, list[bytes]] = field(default_factory=dict)
+    withdrawn: dict[str, datetime | None] = field(default_factory=dict)
+    openings: dict[bytes, str] = field(default_factory=dict)
     read_again_from: Record | None = None
 
     def skip(self, reason: str) -> None:
@@ -165,6 +167,12 @@ def text_of_blocks(content: object, source: Source) -> str | None:
         else:
             source.skip("unknown block")
     return "\n\n".join(text for text in texts if text.strip())
+
+
+def kind_of(record: Mapping[str, Any], key: str = "type") -> str:
+    """The value of a key that names a kind; empty for what is no text."""
+    value = record.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def block_name(kind: object) -> str:

@@ -13,6 +13,7 @@ from memcli.transcripts.formats.base import (
     Record,
     Source,
     block_name,
+    kind_of,
     mapping,
     scalar_text,
 )
@@ -47,7 +48,7 @@ class ChatGPT:
                 thread_id = f"thread-{next(iter(_path(record.data, nodes)), 'unknown')}"
             if record.data.get("is_do_not_remember") is True:
                 source.skip("conversation marked do not remember")
-                _withdraw_all(thread_id, nodes, source)
+                _withdraw_all(record.data, thread_id, nodes, source)
                 continue
             yield from _conversation(record, thread_id, nodes, source)
 
@@ -57,6 +58,7 @@ def _conversation(
 ) -> Iterator[RawMessage]:
     path = _path(record.data, nodes)
     on_path = set(path)
+    changed = parse_timestamp(record.data.get("update_time"))
     created = parse_timestamp(record.data.get("create_time"))
     model = scalar_text(record.data.get("default_model_slug"))
     last = created
@@ -81,13 +83,14 @@ def _conversation(
             thread_time=last,
             title=scalar_text(record.data.get("title")),
             metadata={"model": model} if model else {},
+            as_of=changed,
         )
     for node_id in nodes.keys() - on_path:
         message = mapping(mapping(nodes[node_id]).get("message"))
         if mapping(message.get("author")).get("role") in ("user", "assistant"):
             source.skip("message on an abandoned branch")
             message_id = scalar_text(message.get("id")) or node_id
-            source.withdrawn.add(f"{thread_id}/{message_id}")
+            source.withdrawn[f"{thread_id}/{message_id}"] = changed
 
 
 def _path(record: Mapping[str, Any], nodes: Mapping[str, Any]) -> list[str]:
@@ -105,7 +108,7 @@ def _path(record: Mapping[str, Any], nodes: Mapping[str, Any]) -> list[str]:
 
 
 def _newest_leaf(nodes: Mapping[str, Any]) -> str | None:
-    parents = {mapping(node).get("parent") for node in nodes.values()}
+    parents = {kind_of(mapping(node), "parent") for node in nodes.values()}
     leaves = [id for id in nodes if id not in parents] or list(nodes)
 
     def age(id: str) -> float:
@@ -162,8 +165,11 @@ def _text(content: Mapping[str, Any], source: Source) -> str:
     return "\n\n".join(texts)
 
 
-def _withdraw_all(thread_id: str, nodes: Mapping[str, Any], source: Source) -> None:
+def _withdraw_all(
+    data: Mapping[str, Any], thread_id: str, nodes: Mapping[str, Any], source: Source
+) -> None:
+    changed = parse_timestamp(data.get("update_time"))
     for node_id, node in nodes.items():
         message = mapping(mapping(node).get("message"))
         message_id = scalar_text(message.get("id")) or node_id
-        source.withdrawn.add(f"{thread_id}/{message_id}")
+        source.withdrawn[f"{thread_id}/{message_id}"] = changed

@@ -10,6 +10,7 @@ from memcli.transcripts.formats.base import (
     Record,
     Source,
     block_name,
+    kind_of,
     objects,
     scalar_text,
 )
@@ -51,6 +52,7 @@ def _messages(record: Record, source: Source) -> Iterator[RawMessage]:
         data.get("conversation_id")
     )
     on_path = _on_path(data)
+    changed = parse_timestamp(data.get("updated_at"))
     for message in data["chat_messages"]:
         if not isinstance(message, dict):
             source.problem(record.number, "a message that is not an object")
@@ -62,7 +64,7 @@ def _messages(record: Record, source: Source) -> Iterator[RawMessage]:
         message_id = scalar_text(message.get("uuid"))
         if on_path is not None and message_id not in on_path:
             source.skip("message on an abandoned branch")
-            source.withdrawn.add(f"{thread_id}/{message_id}")
+            source.withdrawn[f"{thread_id}/{message_id}"] = changed
             continue
         text = _text(message, source)
         if not text.strip():
@@ -77,6 +79,7 @@ def _messages(record: Record, source: Source) -> Iterator[RawMessage]:
             sent_at=parse_timestamp(message.get("created_at")),
             thread_time=parse_timestamp(data.get("created_at")),
             title=scalar_text(data.get("name")),
+            as_of=changed,
         )
 
 
@@ -87,7 +90,7 @@ def _on_path(data: Mapping[str, Any]) -> set[str] | None:
         for message in objects(data["chat_messages"])
         if isinstance(message.get("uuid"), str)
     }
-    current = data.get("current_leaf_message_uuid")
+    current: object = kind_of(data, "current_leaf_message_uuid")
     if current not in parents or not any(parents.values()):
         return None
     path: set[str] = set()

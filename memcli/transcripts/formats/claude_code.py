@@ -17,6 +17,7 @@ from memcli.transcripts.formats.base import (
     RawMessage,
     Record,
     Source,
+    kind_of,
     scalar_text,
     text_of_blocks,
 )
@@ -31,8 +32,8 @@ _EVENTS_WITHOUT_MESSAGES = {
 _LEADING_BLOCK = re.compile(
     r"\s*<(system-reminder|ide_opened_file|ide_selection)>.*?</\1>\s*", re.DOTALL
 )
-_COMMAND_NAME = re.compile(r"<command-name>\s*(.*?)\s*</command-name>", re.DOTALL)
-_COMMAND_ARGS = re.compile(r"<command-args>\s*(.*?)\s*</command-args>", re.DOTALL)
+_COMMAND_NAME = re.compile(r"<command-name>(.*?)</command-name>", re.DOTALL)
+_COMMAND_ARGS = re.compile(r"<command-args>(.*?)</command-args>", re.DOTALL)
 _HARNESS_STARTS = (
     "<local-command-", "Caveat:", "[Request interrupted", "<task-notification>",
     "<bash-input>", "<bash-stdout>", "<bash-stderr>", "Stop hook feedback:",
@@ -54,7 +55,7 @@ class ClaudeCode:
     about = "Claude Code sessions, ~/.claude/projects/*/*.jsonl"
 
     def recognises(self, record: Mapping[str, Any]) -> bool:
-        kind = record.get("type")
+        kind = kind_of(record)
         if kind in ("user", "assistant"):
             return isinstance(record.get("message"), dict) and (
                 "uuid" in record or "sessionId" in record
@@ -120,12 +121,12 @@ class ClaudeCode:
             yield answer
 
     def _other(self, record: Record, source: Source) -> RawMessage | None:
-        kind = record.data.get("type")
+        kind = kind_of(record.data)
         if kind == "user":
             return self._user(record, source)
         if kind == "attachment":
             return self._queued_command(record, source)
-        if not isinstance(kind, str):
+        if not kind:
             source.problem(record.number, "no event type")
         elif kind in _EVENTS_WITHOUT_MESSAGES:
             source.skip(f"{kind} event")
@@ -216,15 +217,14 @@ def _tool_output(raw: bytes, at: int) -> str | None:
 
 def _withdraw(record: Mapping[str, Any], source: Source) -> None:
     """Events that a later one replaces are no part of the conversation."""
-    for key in ("supersedesUuids", "retractedMessageUuids"):
-        replaced = record.get(key)
+    for name in ("supersedesUuids", "retractedMessageUuids"):
+        replaced = record.get(name)
         if isinstance(replaced, list):
             session = scalar_text(record.get("sessionId"))
-            source.withdrawn |= {
-                uuid if UUID.fullmatch(uuid) else f"{session}/{uuid}"
-                for uuid in replaced
-                if isinstance(uuid, str)
-            }
+            for uuid in replaced:
+                if isinstance(uuid, str):
+                    key = uuid if UUID.fullmatch(uuid) else f"{session}/{uuid}"
+                    source.withdrawn[key] = None
 
 
 def prompt_text(text: str) -> str | None:
@@ -236,9 +236,10 @@ def prompt_text(text: str) -> str | None:
     if text.lstrip().startswith(("<command-name>", "<command-message>")):
         name = _COMMAND_NAME.search(text)
         arguments = _COMMAND_ARGS.search(text)
-        if not name or not name[1]:
+        if not name or not name[1].strip():
             return None
-        return f"/{name[1].lstrip('/')} {arguments[1] if arguments else ''}".rstrip()
+        rest = arguments[1].strip() if arguments else ""
+        return f"/{name[1].strip().lstrip('/')} {rest}".rstrip()
     return text
 
 
@@ -285,4 +286,7 @@ def session_metadata(record: Mapping[str, Any]) -> dict[str, str]:
     branch = scalar_text(record.get("gitBranch"))
     if branch:
         found["git_branch"] = branch
+    # A fork's file repeats its parent's messages under a session of its own.
+    if record.get("sessionKind") == "bg":
+        found["session_kind"] = "bg"
     return found

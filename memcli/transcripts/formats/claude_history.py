@@ -4,12 +4,15 @@ It outlives the sessions, which are deleted after some weeks. What is typed
 stands in both, so a prompt from here gives way to the session's own.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from memcli.transcripts.formats.base import RawMessage, Record, Source, scalar_text
 from memcli.transcripts.formats.claude_code import prompt_text, session_metadata
 from memcli.when import parse_timestamp
+
+_PASTED = re.compile(r"\[Pasted text #(\d+)(?: \+\d+ lines)?\]")
 
 
 class ClaudeHistory:
@@ -34,7 +37,7 @@ class ClaudeHistory:
             if not isinstance(display, str) or not display.strip():
                 source.skip("empty message")
                 continue
-            text = prompt_text(display)
+            text = prompt_text(_unfolded(display, record.data.get("pastedContents")))
             if text is None or _is_bare_command(text):
                 source.skip("command")
                 continue
@@ -49,6 +52,18 @@ class ClaudeHistory:
                 metadata=session_metadata({"cwd": project}),
                 stand_in=True,
             )
+
+
+def _unfolded(display: str, pasted: object) -> str:
+    """With the text that was pasted in place of `[Pasted text #1 +20 lines]`."""
+    pieces = pasted if isinstance(pasted, dict) else {}
+
+    def content(match: re.Match[str]) -> str:
+        piece = pieces.get(match[1])
+        text = piece.get("content") if isinstance(piece, dict) else None
+        return text if isinstance(text, str) else match[0]
+
+    return _PASTED.sub(content, display)
 
 
 def _is_bare_command(text: str) -> bool:

@@ -20,6 +20,7 @@ from memcli.transcripts.formats.base import (
     RawMessage,
     Record,
     Source,
+    kind_of,
     mapping,
     scalar_text,
     text_of_blocks,
@@ -77,13 +78,12 @@ class Codex:
     about = "Codex CLI rollouts of every version, plain and .zst"
 
     def recognises(self, record: Mapping[str, Any]) -> bool:
-        if record.get("type") in _OUTER_TYPES and isinstance(
-            record.get("payload"), dict
-        ):
+        if kind_of(record) in _OUTER_TYPES and isinstance(record.get("payload"), dict):
             return True
         if record.get("record_type") == "state":
             return True
-        return "instructions" in record and "timestamp" in record and "id" in record
+        holds_turns = any(key in record for key in ("messages", "input", "role"))
+        return {"instructions", "timestamp", "id"} <= record.keys() and not holds_turns
 
     def passes_over(self, raw: bytes) -> str | None:
         """Tool output and copies of the context, by how such lines begin."""
@@ -120,8 +120,11 @@ class Codex:
             source.report.skipped["the same turn in another layer"] += left
         if any(turn.turn_id is None for turn in turns):
             source.report.self_contained = False
+        said: Counter[str] = Counter()
         for turn in chosen:
-            yield _message(turn, session)
+            digest = _digest(turn)
+            said[digest] += 1
+            yield _message(turn, digest, said[digest], session)
 
 
 def one_layer(turns: Sequence[_Turn]) -> list[_Turn]:
@@ -146,7 +149,7 @@ def _turn(record: Record, session: _Session, source: Source) -> _Turn | None:
     payload = data.get("payload")
     if not isinstance(payload, dict):
         return _early(record, session, source)
-    outer = data.get("type")
+    outer = kind_of(data)
     when = parse_timestamp(data.get("timestamp"))
     if outer == "session_meta":
         _meet(payload, session)
@@ -291,20 +294,26 @@ def _meet(payload: Mapping[str, Any], session: _Session) -> None:
     )
 
 
-def _message(turn: _Turn, session: _Session) -> RawMessage:
+def _digest(turn: _Turn) -> str:
+    words = f"{turn.role}\x1f{turn.text.strip()}".encode("utf-8", "replace")
+    return hashlib.sha256(words).hexdigest()[:12]
+
+
+def _message(turn: _Turn, digest: str, count: int, session: _Session) -> RawMessage:
+    """A turn as a message. Its time is no part of its identity: in each layer
+    the same words have another one."""
     key = None
+    nth = digest if count == 1 else f"{digest}-{count}"
     if turn.turn_id is not None:
         # A turn id that is a UUID is the same turn in whichever file it stands.
         scope = "" if UUID.fullmatch(turn.turn_id) else f"{session.root}/"
-        words = f"{turn.role}\x1f{turn.text.strip()}".encode("utf-8", "replace")
-        digest = hashlib.sha256(words).hexdigest()[:12]
         key = f"codex/{scope}{turn.turn_id}/{digest}"
     return RawMessage(
         line=turn.number,
         thread_id=session.thread_id,
         role=turn.role,
         text=turn.text,
-        id=turn.id or (key and key.removeprefix("codex/")),
+        id=turn.id or (key.removeprefix("codex/") if key else nth),
         key=key,
         sent_at=turn.sent_at,
         thread_time=parse_timestamp(session.began_at),

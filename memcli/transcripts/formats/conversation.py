@@ -6,16 +6,17 @@ words at the same place the same message.
 """
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from memcli.transcripts.formats.base import RawMessage, Source, id_from_content
+from memcli.transcripts.formats.base import RawMessage, Source
 
 UNNAMED = ""  # the thread id of messages whose conversation has none
-# Beyond so many conversations without an id, their ends are not compared.
-_MAX_OPENINGS = 100_000
-_DIGEST = 8  # bytes
+# Beyond so many beginnings of conversations without an id, new ones are not
+# compared with them any more.
+_MAX_OPENINGS = 500_000
 
 
 def conversation(
@@ -28,7 +29,7 @@ def conversation(
     found = [message for message in messages if message.text.strip()]
     if not found:
         return
-    thread_id = found[0].thread_id or _thread_id(found, source)
+    thread_id = found[0].thread_id or _thread_id(found, source.openings)
     seen: Counter[str] = Counter()
     for message in found:
         message_id = message.id
@@ -40,33 +41,42 @@ def conversation(
         yield replace(message, id=message_id, thread_id=thread_id)
 
 
-def _thread_id(messages: Sequence[RawMessage], source: Source) -> str:
+def _thread_id(messages: Sequence[RawMessage], openings: dict[bytes, str]) -> str:
     """A conversation without an id is known by its first two messages.
 
     Many begin with the same words, few get the same answer. Of those that do,
     one that goes on where another ends is the same, grown; one that goes on
-    otherwise is another.
+    otherwise is another, known by the message where they part.
     """
-    said = [_digest(message) for message in messages]
-    opening = id_from_content(digest.hex() for digest in said[:2])
-    whole = b"".join(digest[:_DIGEST] for digest in said)
-    known = source.openings.setdefault(opening, [])
-    for place, other in enumerate(known):
-        if whole.startswith(other) or other.startswith(whole):
-            known[place] = max(whole, other, key=len)
-            return opening if place == 0 else _branch(opening, known[place])
-    if len(source.openings) <= _MAX_OPENINGS:
-        known.append(whole)
-    return opening if len(known) <= 1 else _branch(opening, whole)
+    prefixes = list(itertools.accumulate(map(_digest, messages), _chained))
+    shared = len(prefixes)
+    while shared and prefixes[shared - 1] not in openings:
+        shared -= 1
+    if shared == len(prefixes) or (shared and _end(prefixes[shared - 1]) in openings):
+        thread_id = openings[prefixes[shared - 1]]
+    elif shared < 2:
+        thread_id = f"thread-{prefixes[:2][-1].hex()[:12]}"
+    else:
+        base = openings[prefixes[1]]
+        thread_id = f"{base}-{prefixes[shared].hex()[:8]}"
+    if 0 < shared < len(prefixes) and openings[prefixes[shared - 1]] == thread_id:
+        openings.pop(_end(prefixes[shared - 1]), None)  # it has grown
+    if len(openings) < _MAX_OPENINGS:
+        openings |= dict.fromkeys(prefixes[shared:], thread_id)
+        openings[_end(prefixes[-1])] = thread_id
+    return thread_id
 
 
-def _branch(opening: str, whole: bytes) -> str:
-    """The id of a conversation that left another after the same opening."""
-    third = whole[2 * _DIGEST : 3 * _DIGEST]
-    return f"{opening}-{third.hex()[:8]}"
+def _chained(before: bytes, digest: bytes) -> bytes:
+    return hashlib.sha256(before + digest).digest()[:12]
+
+
+def _end(prefix: bytes) -> bytes:
+    """Marks that a conversation ended after this prefix, and may go on there."""
+    return prefix + b"."
 
 
 def _digest(message: RawMessage) -> bytes:
     when = message.sent_at.isoformat() if message.sent_at else ""
     words = f"{message.role}\x1f{message.name}\x1f{when}\x1f{message.text.strip()}"
-    return hashlib.sha256(words.encode("utf-8", "replace")).digest()
+    return hashlib.sha256(words.encode("utf-8", "replace")).digest()[:12]

@@ -16,7 +16,7 @@ from memcli.transcripts.formats.base import (
 )
 
 # Around what the person typed; the editor's context stands outside.
-_QUERY = re.compile(r"<user_query>\s*(.*?)\s*</user_query>", re.DOTALL)
+_QUERY = re.compile(r"<user_query>(.*?)</user_query>", re.DOTALL)
 _WITHHELD = "[REDACTED]"  # what Cursor writes in place of a model's thinking
 
 
@@ -48,7 +48,7 @@ class Cursor:
             message = mapping(record.data.get("message"))
             text = text_of_blocks(message.get("content"), source) or ""
             if role == "user" and (queries := _QUERY.findall(text)):
-                text = "\n\n".join(queries)
+                text = "\n\n".join(query.strip() for query in queries)
             if not text.strip() or text.strip() == _WITHHELD:
                 source.skip("turn without text")
                 continue

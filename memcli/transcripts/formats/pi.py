@@ -12,6 +12,7 @@ from memcli.transcripts.formats.base import (
     Record,
     Source,
     block_name,
+    kind_of,
     mapping,
     scalar_text,
     text_of_blocks,
@@ -28,6 +29,7 @@ _OTHER_ENTRIES = {
 class _Entry(NamedTuple):
     id: str | None
     parent: str | None
+    in_tree: bool  # whether it says what its parent is
     message: RawMessage | None
 
 
@@ -59,10 +61,12 @@ class Pi:
                 _Entry(
                     scalar_text(data.get("id")),
                     scalar_text(data.get("parentId")),
+                    "parentId" in data,
                     _message(record, thread_id, metadata, source),
                 )
             )
         path = _path(entries)
+        kept = {entries[place].id for place in path}
         for place, entry in enumerate(entries):
             if entry.message is None:
                 continue
@@ -70,7 +74,8 @@ class Pi:
                 yield entry.message
             else:
                 source.skip("message on an abandoned branch")
-                source.withdrawn.add(f"{thread_id}/{entry.id}")
+                if entry.id not in kept:
+                    source.withdrawn[f"{thread_id}/{entry.id}"] = None
 
 
 def _path(entries: list[_Entry]) -> set[int]:
@@ -84,7 +89,7 @@ def _path(entries: list[_Entry]) -> set[int]:
     while place >= 0 and place not in path:
         path.add(place)
         entry = entries[place]
-        if entry.id is not None and entry.parent is None:
+        if entry.in_tree and entry.parent is None:
             # The root; but a first message may follow a header's children.
             place = place - 1 if _only_settings(entries[:place]) else -1
             continue
@@ -102,7 +107,7 @@ def _message(
 ) -> RawMessage | None:
     data = record.data
     if data.get("type") != "message":
-        known = data.get("type") in _OTHER_ENTRIES
+        known = kind_of(data) in _OTHER_ENTRIES
         source.skip(f"{data['type']} entry" if known else "unknown entry")
         return None
     message = mapping(data.get("message"))

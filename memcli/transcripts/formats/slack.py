@@ -70,6 +70,8 @@ class Slack:
                 role=_role(data, user, names),
                 text=plain_text(text, names),
                 id=ts,
+                # A message that gets answers moves to a thread, and is the same.
+                key=f"slack/{channel}/{ts}",
                 name=_author(data, user, names),
                 sent_at=parse_timestamp(ts),
                 title=channel,

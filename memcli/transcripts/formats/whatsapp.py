@@ -9,11 +9,12 @@ the file does not say where the phone was.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from memcli.transcripts.formats.base import RawMessage, Source
+from memcli.transcripts.formats.base import RawMessage, Source, id_from_content
 
 _MARKS = re.compile("[\u200e\u200f\u202a-\u202e\ufeff]")
 _SPACES = re.compile("[\u00a0\u202f]")
@@ -36,16 +37,24 @@ _NOT_WORDS = re.compile(
     re.DOTALL,
 )
 _ATTACHED = re.compile(r"^\S+\.\w{2,5} \((?:file attached|Datei angehängt)\)\n?")
-_EDITED = re.compile(
-    r"\s*<(?:This message was edited|Diese Nachricht wurde bearbeitet)>"
-)
+_EDITED = re.compile(r"<(?:This message was edited|Diese Nachricht wurde bearbeitet)>")
 _CHAT_NAME = re.compile(
     r"(?:WhatsApp[ -]*(?:Chat|chat)?)\s*(?:with|mit|con|avec|-)?\s*(.+)"
 )
 
 
+_COPY = re.compile(r" ?\(\d+\)$")  # of a file that was saved twice
+# What stands there in a program's log.
+_LEVEL = re.compile(
+    r"(?:[\w-]+\.)?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL|ALERT"
+    r"|EMERGENCY)\b",
+    re.IGNORECASE,
+)
+
+
 class _Entry(NamedTuple):
     number: int
+    stamp: str
     date: tuple[int, int, int]
     time: tuple[int, int, int]
     body: str
@@ -59,11 +68,13 @@ class WhatsApp:
 
     def recognises_text(self, lines: Sequence[str]) -> bool:
         starts = sum(_entry(0, line) is not None for line in lines)
-        authors = sum(
-            entry is not None and _AUTHOR.match(entry.body) is not None
-            for entry in (_entry(0, line) for line in lines)
-        )
-        return authors > 0 and 4 * starts >= len(lines)
+        authors = [
+            found[1]
+            for line in lines
+            if (entry := _entry(0, line)) and (found := _AUTHOR.match(entry.body))
+        ]
+        logged = any(_LEVEL.match(author) for author in authors)
+        return bool(authors) and not logged and 4 * starts >= len(lines)
 
     def read_text(
         self, lines: Iterable[tuple[int, str]], source: Source
@@ -73,6 +84,7 @@ class WhatsApp:
         if order is None:
             source.skip("day and month not told apart: day first")
         thread = chat_name(source)
+        seen: Counter[str] = Counter()
         for entry in entries:
             sent_at = _moment(entry, order or "dmy")
             found = _AUTHOR.match(entry.body)
@@ -83,11 +95,17 @@ class WhatsApp:
             if not text:
                 source.skip("message without text")
                 continue
+            # Known by its line as it stands: how the date is to be read may only
+            # be known when the chat is exported again.
+            digest = id_from_content((entry.stamp, found[1], text))[-12:]
+            seen[digest] += 1
+            nth = seen[digest]
             yield RawMessage(
                 line=entry.number,
                 thread_id=thread,
                 role="user",
                 text=text,
+                id=digest if nth == 1 else f"{digest}-{nth}",
                 name=found[1].strip().removeprefix("~").strip(),
                 sent_at=sent_at,
                 title=thread,
@@ -100,7 +118,8 @@ def chat_name(source: Source) -> str:
     name = source.path.name.removesuffix(".txt")
     if name == "_chat":
         name = source.path.parent.name.removesuffix(".zip")
-    found = _CHAT_NAME.fullmatch(name.strip())
+    name = _COPY.sub("", name.strip())
+    found = _CHAT_NAME.fullmatch(name)
     return found[1].strip() if found else name
 
 
@@ -132,7 +151,11 @@ def _entry(number: int, line: str) -> _Entry | None:
     if half:
         hours = hours % 12 + (12 if half.lower().startswith("p") else 0)
     return _Entry(
-        number, (int(a), int(b), int(c)), (hours, int(minute), int(second or 0)), body
+        number=number,
+        stamp=" ".join(part or "" for part in (a, b, c, hour, minute, second, half)),
+        date=(int(a), int(b), int(c)),
+        time=(hours, int(minute), int(second or 0)),
+        body=body,
     )
 
 
