@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench bench-reading fuzz clean
 
 demo: $(VENV)/.installed
 	@rm -f demo.db demo.db-wal demo.db-shm demo.db.lock
@@ -22,6 +22,14 @@ lint: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/run.py
+
+# A gigabyte of session and 20,000 files: some minutes, and 3 GB of disk.
+bench-reading: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/reading.py
+
+# 2,000 damaged files of each format; the suite tries a few of each kind.
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m tests.transcripts.mutants 2000
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -97,11 +98,16 @@ def _summary(report: FileReport) -> str:
         f"{report.format}: {plural(report.messages, 'message')} in "
         f"{plural(len(report.threads), 'thread')}"
     )
-    if report.first_at is not None and report.last_at is not None:
-        text += f", {report.first_at:%Y-%m-%d %H:%M} to {report.last_at:%Y-%m-%d %H:%M}"
+    text += _span(report.first_at, report.last_at)
     if report.copies:
         text += f", {report.copies:,} of them copies of messages above"
     return text
+
+
+def _span(first: datetime | None, last: datetime | None) -> str:
+    if first is None or last is None:
+        return ""
+    return f", {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"
 
 
 def _print_message(out: Console, message: Message) -> None:
@@ -120,6 +126,7 @@ def _print_totals(out: Console, totals: Any) -> None:
         f"{plural(totals.files.total(), 'file')}, "
         f"{plural(totals.messages, 'message')} in "
         f"{plural(len(totals.threads), 'thread')}"
+        + _span(totals.first_at, totals.last_at)
         + (f", {plural(totals.copies, 'copy', 'copies')}" if totals.copies else "")
     )
     out.print("formats: " + counts(totals.files, 50))

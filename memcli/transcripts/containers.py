@@ -19,7 +19,7 @@ from memcli.transcripts.discover import STDIN, FoundFile
 
 BUFFER = 1 << 20
 _GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
-_COMPRESSED = 128 << 10  # bytes at a time; each may become many times as many
+_COMPRESSED = 16 << 10  # bytes at a time; each may become many times as many
 # What of an archive cannot be a transcript.
 _OTHER_MEMBERS = (
     ".html", ".htm", ".css", ".js", ".pdf", ".md", ".csv", ".xml",
@@ -93,7 +93,7 @@ class _Unzstd(io.RawIOBase):
         self._frame = zstandard.ZstdDecompressor().decompressobj
         self._error: type[Exception] = zstandard.ZstdError
         self._open: Any = None  # the frame under way
-        self._input, self._output = b"", b""
+        self._input, self._output = b"", memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -117,7 +117,7 @@ class _Unzstd(io.RawIOBase):
         if self._open is None:
             self._open = self._frame()
         try:
-            self._output = self._open.decompress(self._input)
+            self._output = memoryview(self._open.decompress(self._input))
         except self._error as error:
             raise OSError(f"damaged zstd data: {error}") from None
         self._input = b""
@@ -150,10 +150,26 @@ def _members(path: PurePath, archive: zipfile.ZipFile) -> Iterator[Document]:
         with ExitStack() as stack:
             if info.flag_bits & 1:
                 raise OSError("a zip with a password: unpack it first")
-            stream = _buffered(cast("BinaryIO", archive.open(info)), stack)
             inner = path / PurePosixPath(info.filename)
-            stream, _ = _unpacked(stream, stack)
+            try:
+                stream = _buffered(cast("BinaryIO", archive.open(info)), stack)
+                stream, _ = _unpacked(stream, stack)
+            except Broken as error:
+                stream = _buffered(cast("BinaryIO", _Unreadable(error)), stack)
             yield Document(inner, stream, False, beside(info.filename))
+
+
+class _Unreadable(io.RawIOBase):
+    """A member that is damaged at its start; the others are read all the same."""
+
+    def __init__(self, error: Exception) -> None:
+        self._broken = error
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        raise self._broken
 
 
 def _beside_file(path: PurePath) -> Callable[[str], bytes | None]:

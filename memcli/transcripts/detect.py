@@ -105,8 +105,9 @@ def _head_of_long_line(stream: io.BufferedReader, seekable: bool) -> Head:
         return Head("json", [], [])
     place = stream.tell()
     line = stream.readline(MAX_LINE)
+    more = bool(stream.read(1))
     stream.seek(place)
-    parsed = _parsed([line.removeprefix(BOM).strip(b" \t\r\n\x00")])
+    parsed = _parsed([line.removeprefix(BOM).strip(b" \t\r\n\x00")]) if more else []
     return Head("lines" if parsed else "json", [line], parsed)
 
 

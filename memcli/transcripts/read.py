@@ -8,6 +8,7 @@ from pathlib import Path
 
 import orjson
 
+from memcli.errors import MemcliError
 from memcli.transcripts import detect
 from memcli.transcripts.containers import BUFFER, Broken, Document, documents
 from memcli.transcripts.cursor import Cursor, fingerprint, still_there
@@ -49,6 +50,8 @@ def read_file(
             report.unknown("archive without a file that could be a transcript")
     except Broken as error:
         report.error = _reason(error)
+    except MemcliError:
+        raise  # a format that cannot be loaded, say: nothing of this file's
     except Exception as error:
         # One odd file must not end the night for all others. The message of an
         # unexpected error may quote the file, so only its kind is told.

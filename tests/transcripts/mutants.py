@@ -115,7 +115,7 @@ def lost(path: Path, mutant: Mutant) -> Counter[str]:
     if mutant.floor is None or (path.suffix == ".txt" and mutant.kind == "CRLF"):
         return Counter()
     # An answer may have grown by what the damage split off, or left whole.
-    everything = "\n".join(found)
+    everything = "\n".join(found).replace("\ufffd", "")
     whole = texts(path, mutant.floor) & texts(path, path.read_bytes())
     return Counter(text for text in whole if text not in everything)
 

@@ -22,7 +22,8 @@ class Telegram:
 
     def recognises(self, record: Mapping[str, Any]) -> bool:
         return any(
-            "date" in message and ("from" in message or "actor" in message)
+            ("date" in message or "date_unixtime" in message)
+            and ("from" in message or "actor" in message)
             for chat in _chats(record)
             for message in objects(chat.get("messages"))[:50]
         )
