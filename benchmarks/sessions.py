@@ -64,16 +64,26 @@ def _turn(
     draw: random.Random, session_id: str, at: datetime, tools: int
 ) -> Iterator[tuple[str, dict[str, object]]]:
     def event(kind: str, message: object, **more: object) -> dict[str, object]:
+        parts = [("type", kind), ("message", message)]
+        if kind == "assistant":
+            parts = [("message", message), ("requestId", "req_1"), ("type", kind)]
         return {
             "parentUuid": _uuid(draw), "isSidechain": False, "userType": "external",
             "cwd": "/home/mira/code/webshop", "sessionId": session_id,
-            "version": "2.1.9", "gitBranch": "main", "type": kind,
-            "message": message, "uuid": _uuid(draw),
+            "version": "2.1.9", "gitBranch": "main", **dict(parts),
+            "uuid": _uuid(draw),
             "timestamp": at.isoformat().replace("+00:00", "Z"), **more,
         }  # fmt: skip
 
     def said(role: str, content: object) -> dict[str, object]:
-        return {"role": role, "content": content}
+        if role == "user":
+            return {"role": role, "content": content}
+        usage = {"input_tokens": 4, "cache_read_input_tokens": 18_000}
+        return {
+            "model": "claude-x", "id": f"msg_{draw.getrandbits(60):x}",
+            "type": "message", "role": role, "content": content,
+            "stop_reason": None, "usage": usage,
+        }  # fmt: skip
 
     yield "said", event("user", said("user", "Please fix " + _prose(draw, 20)))
     for number in range(tools):

@@ -5,6 +5,7 @@ memories, and every turn would cost an extraction. Each new message starts the
 wait anew (the debounce of LangMem's ReflectionExecutor, over files).
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,6 +38,16 @@ def split_by_quiet(
         else:
             waiting.append(Waiting(thread, due_at))
     return due, waiting
+
+
+# What is said to the program, not to anybody: `/clear`, `/model opus`.
+_COMMAND = re.compile(r"/[\w:-]+(?: \S+)?")
+
+
+def says_nothing(part: ThreadPart) -> bool:
+    """Whether the new part is commands alone; no model need be asked about that."""
+    said = [message.text for message in part.new if message.role == "user"]
+    return bool(said) and all(_COMMAND.fullmatch(text) for text in said)
 
 
 def part_to_reflect(

@@ -23,7 +23,12 @@ from memcli.extractors.base import Extraction, Extractor
 from memcli.models import Op, Thread, ThreadPart
 from memcli.reflection import pool
 from memcli.reflection.checks import check
-from memcli.reflection.due import Waiting, part_to_reflect, split_by_quiet
+from memcli.reflection.due import (
+    Waiting,
+    part_to_reflect,
+    says_nothing,
+    split_by_quiet,
+)
 from memcli.reflection.ingest import Reading, ingest
 from memcli.reflection.progress import Listener
 from memcli.store import runs, threads
@@ -143,6 +148,8 @@ def _extract_all(
             yield part_to_reflect(thread, messages), namespace
 
     def work(item: tuple[ThreadPart, str]) -> Extraction:
+        if says_nothing(item[0]):
+            return Extraction(())
         return extractor.extract(item[0])
 
     unusable: ExtractorUnusable | None = None

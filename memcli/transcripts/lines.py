@@ -16,6 +16,7 @@ from memcli.transcripts.report import FileReport
 
 MAX_LINE = 64 * 1024 * 1024
 _CHUNK = 1024 * 1024
+_SHORT = 16 * 1024
 BOM = b"\xef\xbb\xbf"
 # Space around JSON, and the NULs that a crash leaves in a preallocated file.
 _PADDING = b" \t\r\n\x00"
@@ -25,7 +26,7 @@ _BASE64 = re.compile(rb'"data"\s*:\s*"[A-Za-z0-9+/=_-]{256,}+"')
 
 
 class Line(NamedTuple):
-    """One line without its newline. `whole` is False at a file's ragged end.
+    """One line; a long one with its newline. `whole` is False at a ragged end.
 
     `start` and `end` are byte offsets; the newline lies before `end`.
     """
@@ -58,11 +59,18 @@ def read_lines(
             report.problem(number, f"line longer than {MAX_LINE >> 20} MB")
             end += _drop_rest_of_line(stream)
             continue
-        while raw.startswith(BOM):  # of a file, or of one that was appended to it
-            raw = raw[len(BOM) :]
-        raw = raw.strip(_PADDING)
+        if len(raw) < _SHORT or not raw.endswith(b"}\n") or not raw.startswith(b"{"):
+            raw = _trimmed(raw)  # a copy, which a long line can do without
         if raw or blank:
             yield Line(number, raw, whole, begin, end)
+
+
+def _trimmed(raw: bytes) -> bytes:
+    """A line without padding, and without the mark that begins some files (and
+    stands in the middle of those that were put together of several)."""
+    while raw.startswith(BOM):
+        raw = raw[len(BOM) :]
+    return raw.strip(_PADDING)
 
 
 def _drop_rest_of_line(stream: BinaryIO) -> int:
@@ -85,7 +93,7 @@ def records(
     """
     for line in lines:
         raw = line.raw
-        if passes_over is not None and line.whole and raw.endswith(b"}"):
+        if passes_over is not None and line.whole and raw.endswith((b"}", b"}\n")):
             reason = passes_over(raw)
             if reason is not None:
                 report.skip(reason)

@@ -262,3 +262,13 @@ def test_the_work_grows_with_the_text_and_not_with_its_square(piece: str) -> Non
     text = piece * (150_000 // len(piece))
     extract(turn(text))
     redact(text)
+
+
+def test_among_several_people_everybody_is_called_by_what_the_chat_calls_them() -> None:
+    found = extract(
+        turn("I prefer tea.", name="max_87", number=1),
+        turn("I prefer coffee.", name="Ana", number=2),
+    )
+    assert [c.text for c in found] == ["Max_87 prefers tea.", "Ana prefers coffee."]
+    alone = extract(turn("I prefer tea.", name="max_87"))
+    assert [c.text for c in alone] == ["The user prefers tea."]

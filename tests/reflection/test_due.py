@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from memcli.models import Message, Thread
-from memcli.reflection.due import part_to_reflect, split_by_quiet
+import pytest
+
+from memcli.models import Message, Thread, ThreadPart
+from memcli.reflection.due import part_to_reflect, says_nothing, split_by_quiet
 
 NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 
@@ -47,3 +49,18 @@ def test_an_edited_message_is_reflected_with_what_came_before_it() -> None:
     part = part_to_reflect(thread(60), messages)
     assert [m.id for m in part.new] == ["m1"]
     assert [m.id for m in part.context] == ["m0"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "nothing"),
+    [
+        (["/clear"], True),
+        (["/model opus", "/cost"], True),
+        (["/clear", "I prefer tabs"], False),
+        (["/plan move to Postgres"], False),
+        ([], False),
+    ],
+)
+def test_commands_alone_say_nothing(texts: list[str], nothing: bool) -> None:
+    new = tuple(message(n, text) for n, text in enumerate(texts))
+    assert says_nothing(ThreadPart(thread(0), (), new)) is nothing

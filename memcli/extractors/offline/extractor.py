@@ -117,6 +117,7 @@ class OfflineExtractor:
     def extract(self, part: ThreadPart) -> Extraction:
         """The candidates of one part, in the order they were said."""
         found: list[Candidate] = []
+        several = _several_people(part)
         acting = any(
             starts_a_part(m.text) for m in part.context[-3:] if m.role == "user"
         )
@@ -124,7 +125,7 @@ class OfflineExtractor:
             if message.role == "assistant":
                 before = part.new[i - 1] if i else (part.context or (None,))[-1]
                 after = part.new[i + 1] if i + 1 < len(part.new) else None
-                found += _agreed(message, before, after)
+                found += _agreed(message, before, after, among_others=several)
                 continue
             if not acting and not speaks_for_others(message.text):
                 found += _said(message, part)
@@ -137,7 +138,7 @@ class OfflineExtractor:
 
 def _said(message: Message, part: ThreadPart) -> Iterator[Candidate]:
     """What a person's own sentences state."""
-    subject = Subject(name=_author(message))
+    subject = Subject(name=_author(message, among_others=_several_people(part)))
     project = part.thread.metadata.get("project")
     if project:
         subject = Subject(subject.name, f"The {project} team")
@@ -151,15 +152,22 @@ def _said(message: Message, part: ThreadPart) -> Iterator[Candidate]:
         previous = sentence
 
 
-def _author(message: Message) -> str:
-    """The author's name, if the transcript has one that is a name."""
+def _several_people(part: ThreadPart) -> bool:
+    """Whether more than one person speaks: then each must be called something."""
+    people = {m.name for m in (*part.context, *part.new) if m.role == "user"}
+    return len(people) > 1
+
+
+def _author(message: Message, *, among_others: bool = False) -> str:
+    """The author's name, if the transcript has one that is a name.
+
+    Among others a handle such as `max_87` will do as well, since "the user"
+    could be anybody.
+    """
     name = " ".join(re.sub(r"<[^>]*>", "", message.name or "").split())
-    if (
-        not name
-        or re.search(r"[\d_@<>]", name)
-        or len(name) > 60
-        or name.lower() in _NO_NAMES
-    ):
+    if not name or len(name) > 60 or name.lower() in _NO_NAMES:
+        return "The user"
+    if re.search(r"[\d_@<>]", name) and not among_others:
         return "The user"
     return name
 
@@ -345,7 +353,11 @@ def _corrected(
 
 
 def _agreed(
-    message: Message, before: Message | None, after: Message | None
+    message: Message,
+    before: Message | None,
+    after: Message | None,
+    *,
+    among_others: bool,
 ) -> Iterator[Candidate]:
     """What an assistant sums up, where the person agreed before or after.
 
@@ -371,7 +383,7 @@ def _agreed(
         points = [first]
     speaker = after if confirmed else before
     assert speaker is not None
-    who = Subject(name=_author(speaker))
+    who = Subject(name=_author(speaker, among_others=among_others))
     for point in points:
         yield from _agreed_point(point, message, who)
 

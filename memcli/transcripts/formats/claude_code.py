@@ -41,11 +41,14 @@ _HARNESS_STARTS = (
 )  # fmt: skip
 
 
-# What stands in every line of a person's or the model's words, in the compact
-# JSON that Claude Code writes.
+# How Claude Code's compact JSON begins; where a block of text would stand.
+_HEAD = 2000
 _TYPE = b'"type":"'
-_TEXT_BLOCK = b':"text"'
-_LIST_OF_BLOCKS = b'"role":"user","content":[{'
+_TEXT = b':"text"'
+_TOOL_RESULTS = b'"message":{"role":"user","content":[{'
+_RESULT_FIRST = b'"type":"tool_result"'
+# Systems events may take messages back, attachments may be prompts.
+_NEVER_READ = _EVENTS_WITHOUT_MESSAGES - {"system", "attachment"}
 
 
 class ClaudeCode:
@@ -71,24 +74,19 @@ class ClaudeCode:
         stand there: where it is missing, there is no block of text. (Lines
         written with spaces have no `"type":"` and are parsed.)
         """
-        at = raw.find(_TYPE)
+        at = raw.find(_TYPE, 0, _HEAD)
         if at < 0:
             return None
         if raw.count(b"{", 0, at) == 1:  # nothing nested yet: the event's own type
             start = at + len(_TYPE)
             kind = raw[start : start + 40].partition(b'"')[0].decode("ascii", "replace")
-            if kind in _EVENTS_WITHOUT_MESSAGES and kind != "attachment":
+            if kind in _NEVER_READ:
                 return f"{kind} event"
-            if kind == "user":
-                return _tool_output(raw, at)
-            return None
-        if (
-            raw.find(b'"role":"assistant"') >= 0
-            and raw.find(b'"content":[') >= 0
-            and raw.find(_TEXT_BLOCK) < 0
-            and raw.find(b'"role":"user"') < 0
-            and raw.find(b'"supersedesUuids"') < 0
-        ):
+            if kind != "assistant":
+                return _tool_output(raw, at) if kind == "user" else None
+        # In most versions an answer's message stands before the event's type.
+        role = raw.find(b'"role":"', 0, _HEAD)
+        if raw.startswith(b'assistant","content":[', role + 8) and _TEXT not in raw:
             return "turn without text"
         return None
 
@@ -203,16 +201,16 @@ def _tool_output(raw: bytes, at: int) -> str | None:
     """Whether a user event holds tool results alone, or a subagent's turn."""
     if raw.find(b'"isSidechain":true', 0, at) >= 0:
         return "subagent turn"
-    end = raw.find(b',"toolUseResult":', at)
-    end = len(raw) if end < 0 else end
-    if (
-        raw.find(_LIST_OF_BLOCKS, at, at + 200) >= 0
-        and raw.find(b'"type":"tool_result"', at, end) >= 0
-        and raw.find(_TEXT_BLOCK, at, end) < 0
-        and raw.find(b'"supersedesUuids"', end) < 0
-    ):
+    blocks = raw.find(_TOOL_RESULTS, at, at + 200)
+    if blocks < 0 or raw.find(_RESULT_FIRST, blocks, blocks + 200) < 0:
+        return None
+    text = raw.find(_TEXT, blocks)
+    if text < 0:
         return "turn without text"
-    return None
+    # The result stands there a second time, as the tool gave it; that may have
+    # texts of its own.
+    again = raw.find(b',"toolUseResult":', blocks, text)
+    return "turn without text" if again >= 0 else None
 
 
 def _withdraw(record: Mapping[str, Any], source: Source) -> None:
