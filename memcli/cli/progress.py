@@ -1,9 +1,7 @@
-"""Progress on stderr: plain lines, or a bar where somebody may be watching."""
+"""Progress on stderr, as plain lines."""
 
 import time
 from typing import TextIO
-
-from memcli.reflection.progress import Listener
 
 # In a log a line every few seconds is life enough.
 _LINE_SECONDS = 10.0
@@ -33,12 +31,3 @@ class Lines:
 
     def close(self) -> None:
         pass
-
-
-def listener_for(stream: TextIO) -> Listener:
-    """A bar where somebody may be watching."""
-    if not stream.isatty():
-        return Lines(stream)
-    from memcli.cli.bar import Bar
-
-    return Bar(stream)

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from memcli import namespaces
 from memcli.cli import options
-from memcli.cli.progress import listener_for
+from memcli.cli.progress import Lines
 from memcli.config import default_db
 from memcli.errors import Interrupted, StoreError, UsageError
 from memcli.extractors.base import Extractor
@@ -56,7 +56,13 @@ def prepared_database(values: Mapping[str, Any]) -> Path:
 
 def listener(stream: TextIO, *, quiet: bool) -> Listener:
     """Who is told of progress: nobody, a log, or a person at a terminal."""
-    return Silence() if quiet else listener_for(stream)
+    if quiet:
+        return Silence()
+    if not stream.isatty():
+        return Lines(stream)
+    from memcli.cli.bar import Bar  # brings rich
+
+    return Bar(stream)
 
 
 def chooser(values: Mapping[str, Any], listener: Listener) -> Callable[[], Extractor]:
