@@ -84,7 +84,8 @@ class Candidate:
     somebody lives, which theme they use); a later value replaces an earlier
     one. `replaces` holds the words for the old value when the speaker said
     that something changed; it is empty when only the change was said.
-    `happens_on` is the day an event or plan is about.
+    `happens_on` is the day an event or plan is about. `author` is the name of
+    the person who said it, in chats where people have names.
     """
 
     text: str
@@ -96,6 +97,7 @@ class Candidate:
     replaces: str | None = None
     happens_on: date | None = None
     signal: str = ""
+    author: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from memcli.__main__ import main
+
+# A slow machine is no fault of the code.
+settings.register_profile("memcli", deadline=None)
+settings.load_profile("memcli")
 
 
 @dataclass

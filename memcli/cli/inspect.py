@@ -1,5 +1,6 @@
 """`memcli inspect PATH…`: what is in the files, without touching a database."""
 
+import os
 import sys
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +15,7 @@ from memcli.cli.render import console, print_row
 from memcli.cli.wording import counts, plural, print_json
 from memcli.errors import UnreadableInput
 from memcli.models import Message
+from memcli.transcripts.discover import shown
 from memcli.transcripts.report import FileReport
 from memcli.when import to_text, utc_now
 
@@ -39,24 +41,31 @@ def inspect(
 
     out = console()
     totals = Totals()
+    asked = {shown(os.path.abspath(path)) for path in paths}  # noqa: PTH100
     listed: list[dict[str, Any]] = []
-    shown: list[dict[str, Any]] = []
+    contents: list[dict[str, Any]] = []
     wrong = False
 
+    thread = ""
+
     def show(message: Message) -> None:
+        nonlocal thread
         # As it would be stored: without the secrets somebody pasted.
         message = replace(message, text=redact(message.text)[0])
         if json_:
-            shown.append(_message_json(message))
-        else:
-            _print_message(out, message)
+            contents.append(_message_json(message))
+            return
+        if message.thread_id != thread:
+            thread = message.thread_id
+            _print_line(out, f"thread {thread}", "bold dim")
+        _print_message(out, message)
 
     for report in survey(paths, utc_now(), totals, show if messages else None):
         wrong = wrong or report.unfit
         if json_:
-            shown = []
-            listed.append({**_report_json(report), "shown": shown})
-        elif report.format or report.unfit or len(paths) == totals.seen:
+            contents = []
+            listed.append({**_report_json(report), "shown": contents})
+        elif report.format or report.unfit or report.path in asked:
             _print_report(out, report)
     if json_:
         for item in listed:
@@ -100,7 +109,7 @@ def _summary(report: FileReport) -> str:
     )
     text += _span(report.first_at, report.last_at)
     if report.copies:
-        text += f", {report.copies:,} of them copies of messages above"
+        text += f", {plural(report.copies, 'copy', 'copies')} of messages above"
     return text
 
 
@@ -114,7 +123,10 @@ def _print_message(out: Console, message: Message) -> None:
     who = message.name or message.role
     lead = Text(f"    {message.sent_at:%Y-%m-%d %H:%M} ", "dim")
     style = "cyan" if message.role == "user" else "magenta"
-    body = Text.assemble((f"{who}: ", style), message.text)
+    text = message.text
+    if not out.is_terminal:  # where a terminal wraps beside the lead
+        text = text.replace("\n", "\n" + " " * len(lead))
+    body = Text.assemble((f"{who}: ", style), text)
     print_row(out, lead, body)
 
 
@@ -146,7 +158,7 @@ def _report_json(report: FileReport) -> dict[str, Any]:
         "first_at": to_text(report.first_at) if report.first_at else None,
         "last_at": to_text(report.last_at) if report.last_at else None,
         "skipped": dict(report.skipped),
-        "not_transcript": dict(report.reasons),
+        "not_transcripts": dict(report.reasons),
         "problems": report.problems,
         "error": report.error,
     }
@@ -165,7 +177,8 @@ def _message_json(message: Message) -> dict[str, Any]:
 
 def _totals_json(totals: Any) -> dict[str, Any]:
     return {
-        "files": dict(totals.files),
+        "files": totals.seen,
+        "formats": dict(totals.files),
         "not_transcripts": dict(totals.not_transcripts),
         "messages": totals.messages,
         "copies": totals.copies,

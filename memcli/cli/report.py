@@ -59,7 +59,8 @@ def print_report(report: Report) -> None:
         files += f", {reading.edited:,} edited"
     if reading.withdrawn:
         files += f", {reading.withdrawn:,} taken back"
-    print(files)
+    if reading.files_read or reading.unchanged or reading.unrecognised:
+        print(files)
     if reading.formats:
         print("formats: " + counts(reading.formats))
     if reading.skipped:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from memcli.cli import options
 from memcli.errors import UnreadableInput, UsageError
+from memcli.reflection.progress import Listener, Silence
 from memcli.store.database import connect, explain_errors, run_lock
 from memcli.when import utc_now
 
@@ -50,13 +51,14 @@ def watch(
     database = running.prepared_database(values)
     listener = running.listener(sys.stderr, quiet=quiet)
 
+    choose = running.chooser(values, _Once(listener))
+
     def run(paths: Sequence[str]) -> Report:
         with (
             run_lock(database),
             explain_errors(database),
             closing(connect(database)) as store,
         ):
-            choose = running.chooser(values, listener)
             asked = replace(request, paths=paths, may_find_nothing=True)
             return reflect_once(store, asked, choose, utc_now, listener, stop)
 
@@ -64,7 +66,7 @@ def watch(
         complain(report)
         done = report.reading.added or report.reading.edited or report.reflected
         if done and not quiet:
-            print(f"{utc_now().astimezone():%H:%M:%S}")
+            print(f"{utc_now().astimezone():%Y-%m-%d %H:%M:%S}")
             print_report(report)
             sys.stdout.flush()
 
@@ -75,6 +77,19 @@ def watch(
         if not quiet:
             print("watching; Ctrl-C ends it", file=sys.stderr, flush=True)
         watching.watch(paths, _changes(paths, database, stop), run, utc_now, tell)
+
+
+class _Once(Silence):
+    """Tells each notice once: which extractor it is does not change in a watch."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._told: set[str] = set()
+
+    def notice(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._listener.notice(text)
 
 
 def _check(paths: Sequence[str]) -> None:

@@ -20,7 +20,10 @@ def plural(count: int, noun: str, many: str | None = None) -> str:
 
 def counts(counter: Counter[str], most: int = 8) -> str:
     """`12 harness text, 3 thinking block`: the commonest first."""
-    return ", ".join(f"{n:,} {what}" for what, n in counter.most_common(most))
+    listed = [f"{n:,} {what}" for what, n in counter.most_common(most)]
+    if (more := len(counter) - most) > 0:
+        listed.append(f"and {more} more")
+    return ", ".join(listed)
 
 
 def ago(moment: datetime, now: datetime) -> str:

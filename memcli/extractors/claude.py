@@ -215,4 +215,7 @@ def _candidate(memory: ExtractedMemory, labels: dict[str, Message]) -> Candidate
         replaces=memory.replaces,
         happens_on=memory.happens_on,
         signal="model",
+        author=next(
+            (m.name for q in memory.quotes if (m := labels.get(q.message))), None
+        ),
     )

@@ -88,6 +88,8 @@ def _repeated(candidate: Candidate, near: Neighbours) -> Memory | None:
     for memory, cosine in near.similar:
         if cosine < REPEAT_COSINE:
             break
+        if _is_anothers(candidate, memory):
+            continue
         if _same_particulars(candidate.text, memory.text):
             return memory
     return None
@@ -163,11 +165,13 @@ def _replaced(candidate: Candidate, near: Neighbours) -> Memory | None:
     if candidate.replaces is None:
         return None
     named = _telling_words(candidate.replaces)
-    shared_with = named or _telling_words(candidate.text)
+    shared_with = named or (
+        _telling_words(candidate.text) - set(words(candidate.author or ""))
+    )
     for memory, cosine in near.similar:
         if cosine < RELATED_COSINE and not named:
             break
-        if memory.valid_from > candidate.said_at:
+        if memory.valid_from > candidate.said_at or _is_anothers(candidate, memory):
             continue
         common = shared_with & _telling_words(memory.text)
         if named and common == named:
@@ -175,6 +179,15 @@ def _replaced(candidate: Candidate, near: Neighbours) -> Memory | None:
         if not named and common:
             return memory
     return None
+
+
+def _is_anothers(candidate: Candidate, memory: Memory) -> bool:
+    """Whether other people said it than the one who speaks now: nobody's change
+    of mind is another's. What a team does, any of them may tell."""
+    if re.match(r"The [\w.-]+ team\b", candidate.text):
+        return False
+    said_by = {source.author for source in memory.sources if source.role == "user"}
+    return bool(said_by) and candidate.author not in said_by
 
 
 def _telling_words(text: str) -> set[str]:

@@ -4,7 +4,7 @@ import itertools
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,7 +75,12 @@ def ingest(
     reading = Reading()
     known = _KnownFiles(db)
     listener.stage("reading", None)
-    for found in _sources(paths, now):
+
+    def closed(folder: str) -> None:
+        reading.unreadable.append(f"{shown(folder)}: permission denied")
+        listener.notice(reading.unreadable[-1])
+
+    for found in _sources(paths, now, closed):
         if known.unchanged(found):
             _count_unchanged(reading, known.format_of(found))
             continue
@@ -155,11 +160,13 @@ class _KnownFiles:
         return self._reader
 
 
-def _sources(paths: Iterable[str], now: datetime) -> Iterator[FoundFile]:
+def _sources(
+    paths: Iterable[str], now: datetime, closed: Callable[[str], None]
+) -> Iterator[FoundFile]:
     names = list(paths)
     if STDIN in names:
         yield FoundFile(STDIN, 0, int(now.timestamp() * 1e9), 0)
-    yield from discover(name for name in names if name != STDIN)
+    yield from discover((name for name in names if name != STDIN), closed)
 
 
 def _store(
@@ -189,6 +196,7 @@ def _store(
             from memcli.store import vectors
 
             vectors.remove(db, "messages", gone)
+            threads.delete_messages(db, gone)
         threads.drop_empty(db, kept_threads)
     reading.withdrawn += len(gone)
     if report.error is None and found.path != STDIN:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -117,12 +117,11 @@ def keep_message(
 
 
 def withdraw(db: sqlite3.Connection, withdrawn: Mapping[str, str]) -> list[int]:
-    """Take messages back that are no longer part of their conversation.
+    """Note messages that are no longer part of their conversation.
 
     `withdrawn` gives for each key how new the file is that says so; one that a
     newer file has stays, and one that a memory cites, as its evidence. Gives
-    the row numbers of the others, which are gone; their vectors are the
-    caller's to remove.
+    the row numbers of the others, which are to be deleted.
     """
     gone = []
     for key, as_of in withdrawn.items():
@@ -137,10 +136,15 @@ def withdraw(db: sqlite3.Connection, withdrawn: Mapping[str, str]) -> list[int]:
             (key, as_of),
         ).fetchone()
         if row is not None:
-            db.execute("DELETE FROM message_edits WHERE message = ?", (row["id"],))
-            db.execute("DELETE FROM messages WHERE id = ?", (row["id"],))
             gone.append(row["id"])
     return gone
+
+
+def delete_messages(db: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """Delete messages by row number; their vectors must be gone already."""
+    for id in ids:
+        db.execute("DELETE FROM message_edits WHERE message = ?", (id,))
+        db.execute("DELETE FROM messages WHERE id = ?", (id,))
 
 
 def _was_withdrawn(db: sqlite3.Connection, key: str, as_of: str) -> bool:

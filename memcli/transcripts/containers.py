@@ -62,7 +62,9 @@ def _documents(
     path: PurePath, stream: "io.BufferedReader[Any]", stack: ExitStack
 ) -> Iterator[Document]:
     start = stream.peek(4)[:4]
-    if start == _ZIP and path.name != STDIN:
+    if start == _ZIP and path.name == STDIN:
+        raise OSError("a zip on standard input: save it as a file first")
+    if start == _ZIP:
         yield from _members(path, stack.enter_context(zipfile.ZipFile(stream)))
         return
     stream, packed = _unpacked(stream, stack)

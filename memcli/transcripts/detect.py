@@ -25,6 +25,14 @@ _HEAD = 1 << 20
 _TELLING = (b'"mapping"', b'"chat_messages"', b'"messages"', b'"role"')
 # A bracket alone could also begin the date of a line in a chat.
 _ARRAY = re.compile(rb"\[\s*(?:[\[{\"]|\]|$|null|true|false)")
+# What stands beside the conversations in exports of Slack, ChatGPT and Claude.ai.
+_COMPANIONS = {
+    "users.json", "channels.json", "groups.json", "dms.json", "mpims.json",
+    "integration_logs.json", "canvases.json", "file_conversations.json",
+    "export_manifest.json", "user.json", "message_feedback.json",
+    "shared_conversations.json", "user_settings.json", "projects.json",
+    "memories.json",
+}  # fmt: skip
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -146,19 +154,27 @@ def text_format_of(lines: Sequence[bytes]) -> TextFormat | None:
     return None
 
 
-def why_unknown(head: Head, broken: bool) -> str:
+def why_unknown(head: Head, name: str, broken: bool) -> str:
     """What to say of a document in which no format was recognised."""
     if head.shape == "empty":
         return "empty file"
     if head.lines and head.lines[0].startswith(_UTF16):
         return "UTF-16 text, convert it to UTF-8 first"
-    if any(b"\x00" in line for line in head.lines):
+    if name in _COMPANIONS:
+        return "list that comes with an export"
+    if any(b"\x00" in line or _is_binary(line) for line in head.lines[:5]):
         return "binary file"
     if head.shape == "text":
         return "text, but no transcript format memcli knows"
     if broken and any(key in line for line in head.lines for key in _TELLING):
         return BROKEN_TRANSCRIPT
     return "broken JSON" if broken else "JSON, but no transcript format memcli knows"
+
+
+def _is_binary(line: bytes) -> bool:
+    """Whether most of a line is no text in any encoding: pictures, programs."""
+    text = line[:1000].decode("utf-8", "replace")
+    return 8 * text.count("\ufffd") > len(text) > 0
 
 
 def first(records: Iterator[Any], count: int = SNIFFED) -> list[Any]:

@@ -1,7 +1,7 @@
 """Paths on the command line → files that may hold transcripts."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -35,29 +35,34 @@ def as_text(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
-def discover(paths: Iterable[str]) -> Iterator[FoundFile]:
+def discover(
+    paths: Iterable[str], closed: Callable[[str], None] = lambda folder: None
+) -> Iterator[FoundFile]:
     """Every regular file below the paths, once, in a stable order.
 
-    Raises UnreadableInput for a path that is missing, unreadable or no file.
+    A folder below that may not be read is told to `closed`. Raises
+    UnreadableInput for a path that is missing, unreadable or no file.
     """
     names = list(paths)
     if len(names) == 1:
-        yield from _files_of(names[0])
+        yield from _files_of(names[0], closed)
         return
     seen: set[str] = set()
     for name in names:
-        for found in _files_of(name):
+        for found in _files_of(name, closed):
             if found.path not in seen:
                 seen.add(found.path)
                 yield found
 
 
-def _files_of(name: str) -> Iterable[FoundFile]:
+def _files_of(name: str, closed: Callable[[str], None]) -> Iterable[FoundFile]:
+    if not name.strip():
+        raise UnreadableInput("an empty path; write . for the current folder")
     path = Path(os.path.abspath(name))  # noqa: PTH100  keeps symlinks as given
     if path.is_dir():
         if not os.access(path, os.R_OK | os.X_OK):
             raise UnreadableInput(f"{name}: permission denied")
-        return _walk(os.fspath(path))
+        return _walk(os.fspath(path), closed)
     try:
         found = _stat(path)
     except OSError as error:
@@ -68,18 +73,18 @@ def _files_of(name: str) -> Iterable[FoundFile]:
     return (found,)
 
 
-def _walk(folder: str) -> Iterator[FoundFile]:
+def _walk(folder: str, closed: Callable[[str], None]) -> Iterator[FoundFile]:
     """Depth first by name, on a stack of its own: a recursion of generators
     would hand each file through every level. `os.scandir` gives the type
     without another look at the disk.
     """
-    open_folders = [_entries(folder)]
+    open_folders = [_entries(folder, closed)]
     while open_folders:
         for entry in open_folders[-1]:
             try:
                 if entry.is_dir(follow_symlinks=False):
                     if entry.name not in _SKIPPED_FOLDERS:
-                        open_folders.append(_entries(entry.path))
+                        open_folders.append(_entries(entry.path, closed))
                         break
                 elif entry.is_file():
                     status = entry.stat()
@@ -92,11 +97,14 @@ def _walk(folder: str) -> Iterator[FoundFile]:
             open_folders.pop()
 
 
-def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+def _entries(folder: str, closed: Callable[[str], None]) -> Iterator[os.DirEntry[str]]:
     try:
         return iter(sorted(os.scandir(folder), key=attrgetter("name")))
+    except PermissionError:
+        closed(folder)
     except OSError:
-        return iter(())  # a folder below that is closed to us; what is open is read
+        pass  # went away
+    return iter(())
 
 
 def _stat(path: Path) -> FoundFile | None:

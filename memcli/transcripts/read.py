@@ -12,7 +12,7 @@ from memcli.errors import MemcliError
 from memcli.transcripts import detect
 from memcli.transcripts.containers import BUFFER, Broken, Document, documents
 from memcli.transcripts.cursor import Cursor, fingerprint, still_there
-from memcli.transcripts.discover import STDIN, FoundFile
+from memcli.transcripts.discover import FoundFile
 from memcli.transcripts.formats import by_name
 from memcli.transcripts.formats.base import (
     Appending,
@@ -114,13 +114,15 @@ def _begun(
         format = detect.format_of(record.data for record in first)
         if format is not None:
             return format.name, format.read(itertools.chain(first, found), source)
-    source.report.unknown(detect.why_unknown(head, source.report.broken))
+    source.report.unknown(
+        detect.why_unknown(head, document.path.name, source.report.broken)
+    )
     return None
 
 
 def _may_be_chat(document: Document) -> bool:
-    """Chats are exported as .txt; logs look much the same, under other names."""
-    return ".txt" in document.path.suffixes or document.path.name == STDIN
+    """Logs look much like chats, and say what they are by their name."""
+    return ".log" not in document.path.suffixes
 
 
 def _texts(lines: Iterable[Line]) -> Iterator[tuple[int, str]]:

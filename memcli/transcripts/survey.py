@@ -1,5 +1,6 @@
 """Files → what is in them, without a database: what `memcli inspect` shows."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -49,7 +50,8 @@ def survey(
     sources: list[FoundFile] = []
     if STDIN in paths:
         sources.append(FoundFile(STDIN, 0, int(now.timestamp() * 1e9), 0))
-    for found in (*sources, *discover(names)):
+    closed: list[str] = []
+    for found in itertools.chain(sources, discover(names, closed.append)):
         report = FileReport(shown(found.path))
         # A withdrawal is known when the file is at its end, so messages wait.
         fresh: dict[str, Message | None] = {}
@@ -70,6 +72,8 @@ def survey(
         for message in fresh.values():
             if show is not None and message is not None:
                 show(message)
+    for folder in closed:
+        yield FileReport(shown(folder), error="permission denied")
 
 
 def _add(totals: Totals, report: FileReport) -> None:

@@ -51,7 +51,7 @@ def test_inspect_and_reflect_come_to_the_same(cli: Cli) -> None:
     kept = cli("reflect", samples, "--json", "--quiet-period", "5200w").json
     assert kept["messages"]["added"] == seen["messages"] > 100
     assert kept["messages"]["skipped"] == seen["skipped"]
-    assert kept["formats"] == seen["files"]
+    assert kept["formats"] == seen["formats"]
 
 
 def test_copies_are_counted_once(cli: Cli) -> None:
@@ -176,3 +176,27 @@ def test_the_format_in_the_readme_works_when_it_is_installed(tmp_path: Path) -> 
     assert gone.returncode == 2
     assert "the format 'desk' (desk:Desk) cannot be loaded" in gone.stderr
     assert "Traceback" not in gone.stderr + broken.stderr
+
+
+def test_only_the_files_that_were_named_are_told_when_they_are_nothing(
+    cli: Cli,
+) -> None:
+    for name in ("a.txt", "b.txt"):
+        write_lines(Path("logs") / name, "nothing of interest")
+    write_lines(Path("logs/c.jsonl"), said("hello"))
+    assert "a.txt" not in cli("inspect", "logs").out
+    assert (
+        "logs/a.txt\n    no transcript: text"
+        in cli("inspect", "logs/a.txt", "logs/c.jsonl").out
+    )
+
+
+def test_lists_that_come_with_an_export_do_not_sound_like_a_failure(cli: Cli) -> None:
+    write_lines(Path("slack/users.json"), '[{"id": "U1", "name": "ana"}]')
+    line = (
+        '[{"type": "message", "user": "U1", "ts": "1767345000.000100", "text": "hi"}]'
+    )
+    write_lines(Path("slack/general/2026-01-02.json"), line)
+    done = cli("inspect", "-m", "slack")
+    assert "no transcripts: 1 list that comes with an export" in done.out
+    assert "thread general\n    2026-01-02 09:10 ana: hi" in done.out

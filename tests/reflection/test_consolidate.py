@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from memcli.models import Candidate, Kind, Memory, Op, Quote
+from memcli.models import Candidate, Kind, Memory, Op, Quote, Source
 from memcli.reflection.consolidate import Neighbours, decide
 
 START = datetime(2026, 8, 1, tzinfo=UTC)
@@ -13,17 +13,29 @@ def day(number: int) -> datetime:
 
 
 def candidate(
-    text: str, at: int, about: str | None = None, replaces: str | None = None
+    text: str,
+    at: int,
+    about: str | None = None,
+    replaces: str | None = None,
+    author: str | None = None,
 ) -> Candidate:
+    quotes = (Quote("m", text),)
     return Candidate(
-        text, Kind.FACT, (Quote("m", text),), 0.8, day(at), about, replaces
+        text, Kind.FACT, quotes, 0.8, day(at), about, replaces, author=author
     )
 
 
-def memory(text: str, since: int, until: int | None = None, id: int = 1) -> Memory:
+def memory(
+    text: str,
+    since: int,
+    until: int | None = None,
+    id: int = 1,
+    author: str | None = None,
+) -> Memory:
     return Memory(
         id, "n", Kind.FACT, text, 0.8, day(since),
         None if until is None else day(until), day(since), day(since),
+        sources=(Source("t", "m", text, day(since), "user", author),),
     )  # fmt: skip
 
 
@@ -131,3 +143,37 @@ def test_a_change_does_not_end_what_was_said_later() -> None:
     dark = memory("The user prefers dark mode.", 9)
     said = candidate("The user switched to light mode.", 5, replaces="")
     assert decide(said, near(similar=[(dark, 0.7)])).closes == ()
+
+
+def test_what_one_person_changes_is_not_changed_for_another() -> None:
+    known = memory("Anna prefers dark mode.", 1, author="Anna")
+    said = candidate("Petra switched to light mode.", 5, replaces="", author="Petra")
+    assert decide(said, near(similar=[(known, 0.8)])).closes == ()
+    nameless = candidate("The user switched to light mode.", 5, replaces="")
+    assert decide(nameless, near(similar=[(known, 0.8)])).closes == ()
+    own = candidate("Anna switched to light mode.", 5, replaces="", author="Anna")
+    assert decide(own, near(similar=[(known, 0.8)])).closes == (1,)
+
+
+def test_a_shared_name_is_nothing_in_common() -> None:
+    known = memory("Sam Kowalski is allergic to cats.", 1, author="Sam Kowalski")
+    said = candidate(
+        "Sam Kowalski works at Kwiek now.", 5, replaces="", author="Sam Kowalski"
+    )
+    assert decide(said, near(similar=[(known, 0.8)])).closes == ()
+
+
+def test_what_two_people_say_alike_is_two_memories() -> None:
+    text = "{} takes the early train to Bruges on Mondays and Fridays in winter."
+    known = memory(text.format("Anna"), 1, author="Anna")
+    said = candidate(text.format("Ben"), 5, author="Ben")
+    assert decide(said, near(similar=[(known, 0.95)])).op is Op.INSERT
+
+
+def test_a_team_may_be_spoken_of_by_any_of_its_people() -> None:
+    known = memory("The webshop team uses Postgres.", 1, author="Anna")
+    said = candidate(
+        "The webshop team switched from Postgres to SQLite.", 5, replaces="Postgres",
+        author="Ben",
+    )  # fmt: skip
+    assert decide(said, near(similar=[(known, 0.8)])).closes == (1,)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from memcli.reflection.ingest import Reading, ingest
 from memcli.reflection.progress import Silence
 from memcli.store.database import connect
-from tests.conftest import said, write_lines
+from tests.conftest import Cli, said, write_lines
 
 NOW = datetime(2026, 12, 31, tzinfo=UTC)
 SESSION = "0b9f6a1e-1111-4222-8333-444455556666"
@@ -351,3 +351,44 @@ def test_a_name_that_is_not_utf8_is_read_like_any_other(store: Store) -> None:
         file.write(line(1))
     assert store.run().added == 1
     assert store.run().unchanged == 1
+
+
+def test_messages_that_are_taken_back_were_embedded_and_cited(cli: Cli) -> None:
+    path = Path("conversations.json")
+    cited = "I prefer dark mode in every editor."
+    path.write_text(json.dumps([export("a2", 10, q=cited, u2="I prefer tea.")]))
+    assert cli("reflect", str(path)).code == 0
+    path.write_text(json.dumps([export("a3", 20, q=cited, u3="and now?")]))
+    again = cli("reflect", str(path), "--json")
+    assert again.code == 0
+    assert again.json["messages"]["withdrawn"] == 1  # a2; a memory cites u2
+    left = {hit["text"] for hit in cli("search", "--in", "messages", "ans a2 u2 u3 tea",
+                                       "--json", "-l", "20").json}  # fmt: skip
+    assert "a2" not in left
+    assert "I prefer tea." in left
+
+
+def test_a_closed_folder_is_named_and_makes_the_run_fail(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_lines(Path("logs/a.jsonl"), said("I prefer tea."))
+    Path("logs/closed").mkdir()
+    really = os.scandir
+
+    def scandir(folder: str) -> Any:  # a superuser may read every folder
+        if str(folder).endswith("closed"):
+            raise PermissionError
+        return really(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    seen = cli("inspect", "logs")
+    assert (seen.code, "logs/closed\n    permission denied" in seen.out) == (1, True)
+    kept = cli("reflect", "logs")
+    assert (kept.code, "logs/closed: permission denied" in kept.err) == (1, True)
+    assert cli("status", "--json").json["memories"] == 1
+
+
+def test_an_empty_path_is_not_the_current_folder(cli: Cli) -> None:
+    write_lines(Path("a.jsonl"), said("I prefer tea."))
+    done = cli("reflect", "")
+    assert (done.code, "an empty path" in done.err) == (2, True)

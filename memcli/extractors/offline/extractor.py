@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from memcli.extractors.base import Extraction
@@ -19,6 +19,8 @@ from memcli.extractors.offline.prose import (
 from memcli.extractors.offline.signals import Signal
 from memcli.models import Candidate, Kind, Message, Quote, ThreadPart
 
+# Formats of chats between people, in which nobody is "the user".
+CHATS = ("slack", "discord", "telegram", "whatsapp")
 MAX_WORDS = 45
 MIN_WORDS = 3
 # Longer ones are essays with a summary in them, and replies with a yes in them.
@@ -154,6 +156,8 @@ def _said(message: Message, part: ThreadPart) -> Iterator[Candidate]:
 
 def _several_people(part: ThreadPart) -> bool:
     """Whether more than one person speaks: then each must be called something."""
+    if part.thread.format in CHATS:
+        return True
     people = {m.name for m in (*part.context, *part.new) if m.role == "user"}
     return len(people) > 1
 
@@ -385,7 +389,8 @@ def _agreed(
     assert speaker is not None
     who = Subject(name=_author(speaker, among_others=among_others))
     for point in points:
-        yield from _agreed_point(point, message, who)
+        for candidate in _agreed_point(point, message, who):
+            yield replace(candidate, author=speaker.name)
 
 
 def _says(pattern: re.Pattern[str], message: Message | None) -> bool:
@@ -471,6 +476,7 @@ def _candidate(
         replaces=replaces,
         happens_on=days[0] if days and dated else None,
         signal=signal.name,
+        author=message.name if message.role == "user" else None,
     )
 
 

@@ -61,7 +61,7 @@ class Discord:
                     role="assistant" if author.get("isBot") is True else "user",
                     text=text,
                     id=scalar_text(message.get("id")),
-                    name=first_scalar(author, ("nickname", "name")),
+                    name=first_scalar(author, ("nickname", "name", "id")),
                     sent_at=parse_timestamp(message.get("timestamp")),
                     title=title,
                     metadata=metadata,

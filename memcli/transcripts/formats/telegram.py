@@ -7,6 +7,7 @@ from memcli.transcripts.formats.base import (
     RawMessage,
     Record,
     Source,
+    first_scalar,
     mapping,
     objects,
     scalar_text,
@@ -64,7 +65,8 @@ def _message(
         role="assistant" if is_bot else "user",
         text=text,
         id=scalar_text(message.get("id")),
-        name=scalar_text(message.get("from")),
+        # Whoever deleted the account has no name any more.
+        name=first_scalar(message, ("from", "from_id")),
         sent_at=parse_timestamp(message.get("date_unixtime"))
         or parse_timestamp(message.get("date")),
         title=name,

@@ -23,7 +23,8 @@ _TIME = r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?\s*([AaPp]\.?\s?[Mm]\.?)?"
 _START = re.compile(
     rf"(?:\[{_DATE},?\s+{_TIME}\]\s|{_DATE},?\s+{_TIME}\s+-\s)(.*)", re.DOTALL
 )
-_AUTHOR = re.compile(r"([^:\n]{1,80}): ?(.*)", re.DOTALL)
+# Quotation marks stand in notices: Ana changed the subject from “A: B” to …
+_AUTHOR = re.compile(r"([^:\n\"“”«»]{1,80}): ?(.*)", re.DOTALL)
 # What the app writes in place of words, in the languages seen.
 _NOT_WORDS = re.compile(
     r"(?:image|video|audio|sticker|GIF|document|media|Contact card) omitted"
