@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # A file's messages are committed in batches, so that a huge file neither holds
 # the write lock for long nor lives in memory.
 _BATCH = 2000
+# In these a message that gets answers moves to a thread, names come later, and
+# more of a chat tells which number of a date is the day.
+_FOLLOWED = ("slack", "whatsapp")
 
 
 @dataclass(slots=True)
@@ -100,6 +103,7 @@ class _KnownFiles:
         self._db = db
         self._by_path = files.seen(db)
         self._by_inode: dict[int, Facts] | None = None
+        self._displaced: dict[int, Cursor | None] = {}
         self._reader: str | None = None
 
     def unchanged(self, found: FoundFile) -> bool:
@@ -123,6 +127,12 @@ class _KnownFiles:
         before = self._by_path.get(as_text(found.path))
         if before is not None and before[1] == found.size:
             return None  # edited in place
+        if before is not None and before[3] != found.inode:
+            # Another file stands there now. The one that did may come later in
+            # this run, when what is known under this path is overwritten.
+            self._displaced[before[3]] = files.cursor(self._db, before[0])
+        if found.inode in self._displaced:
+            return self._displaced[found.inode]
         if before is None or before[3] != found.inode:
             before = self._elsewhere(found) or before
         return files.cursor(self._db, before[0]) if before else None
@@ -196,7 +206,7 @@ def _store(
             from memcli.store import vectors
 
             vectors.remove(db, "messages", gone)
-            threads.delete_messages(db, gone)
+            kept_threads |= threads.delete_messages(db, gone)
         threads.drop_empty(db, kept_threads)
     reading.withdrawn += len(gone)
     if report.error is None and found.path != STDIN:
@@ -230,7 +240,8 @@ def _store_message(
         now,
         as_of=_age(item.as_of, read_as),
         stand_in_key=item.stand_in_key,
-        is_copy=item.metadata.get("session_kind") == "bg",
+        is_copy=item.metadata.get("session_kind") == "fork",
+        follows=item.format in _FOLLOWED,
     )
     if outcome != "known":
         reading.redacted += secrets

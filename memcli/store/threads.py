@@ -4,6 +4,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -63,6 +64,7 @@ def keep_message(
     as_of: str,
     stand_in_key: str | None = None,
     is_copy: bool = False,
+    follows: bool = False,
 ) -> Outcome:
     """Store a message once, whichever file it comes from.
 
@@ -71,11 +73,15 @@ def keep_message(
     an old copy of the file cannot turn it back; nor can it bring back what a
     file newer than it (`as_of` tells) says was withdrawn. A message takes the
     place of its stand-in, if that is known under `stand_in_key`, and a thread
-    gets its message back from a fork's copy (`is_copy`) that was met first.
+    gets its message back from a fork's copy (`is_copy`) that was met first. In
+    formats where that can change (`follows`), a known message takes over its
+    thread, time and name.
     """
-    row = db.execute(
-        "SELECT id, text, thread_id, as_of FROM messages WHERE key = ?", (message.key,)
-    ).fetchone()
+    row = _known(db, message.key)
+    if row is not None and row["role"] != message.role:
+        # Question and answer under one id are two messages all the same.
+        message = replace(message, key=f"{message.key}#{message.role}")
+        row = _known(db, message.key)
     if row is None and stand_in_key is not None:
         if stand_in_key == message.key:
             if _said_in(db, message):
@@ -97,7 +103,9 @@ def keep_message(
         return "added"
     if (row["as_of"] or "") < as_of:
         db.execute("UPDATE messages SET as_of = ? WHERE id = ?", (as_of, row["id"]))
-    if row["thread_id"] != message.thread_id and not is_copy:
+    if follows:
+        _follow(db, row, message)
+    elif row["thread_id"] != message.thread_id and not is_copy:
         _take_back(db, row["id"], row["thread_id"], message.thread_id)
     if row["text"] == message.text:
         return "known"
@@ -140,11 +148,17 @@ def withdraw(db: sqlite3.Connection, withdrawn: Mapping[str, str]) -> list[int]:
     return gone
 
 
-def delete_messages(db: sqlite3.Connection, ids: Sequence[int]) -> None:
-    """Delete messages by row number; their vectors must be gone already."""
+def delete_messages(db: sqlite3.Connection, ids: Sequence[int]) -> set[str]:
+    """Delete messages by row number, and give the threads they were in.
+
+    Their vectors must be gone already.
+    """
+    left = set()
     for id in ids:
         db.execute("DELETE FROM message_edits WHERE message = ?", (id,))
-        db.execute("DELETE FROM messages WHERE id = ?", (id,))
+        row = db.execute("DELETE FROM messages WHERE id = ? RETURNING thread_id", (id,))
+        left.add(row.fetchone()["thread_id"])
+    return left
 
 
 def _was_withdrawn(db: sqlite3.Connection, key: str, as_of: str) -> bool:
@@ -165,6 +179,25 @@ def _said_in(db: sqlite3.Connection, message: Message) -> bool:
     return found is not None
 
 
+def _known(db: sqlite3.Connection, key: str) -> sqlite3.Row | None:
+    found: sqlite3.Row | None = db.execute(
+        "SELECT id, text, role, name, sent_at, thread_id, as_of FROM messages "
+        "WHERE key = ?",
+        (key,),
+    ).fetchone()
+    return found
+
+
+def _follow(db: sqlite3.Connection, row: sqlite3.Row, message: Message) -> None:
+    """Let a known message be where, when and by whom the file says now."""
+    now = (message.thread_id, to_text(message.sent_at), message.name)
+    if now != (row["thread_id"], row["sent_at"], row["name"]):
+        db.execute(
+            "UPDATE messages SET thread_id = ?, sent_at = ?, name = ? WHERE id = ?",
+            (*now, row["id"]),
+        )
+
+
 def _take_back(
     db: sqlite3.Connection, message: int, holder: str, thread_id: str
 ) -> None:
@@ -172,7 +205,7 @@ def _take_back(
     db.execute(
         "UPDATE messages SET thread_id = ? WHERE id = ? AND EXISTS "
         "(SELECT 1 FROM threads WHERE id = ? "
-        "AND json_extract(metadata, '$.session_kind') = 'bg')",
+        "AND json_extract(metadata, '$.session_kind') = 'fork')",
         (thread_id, message, holder),
     )
 

@@ -2,10 +2,10 @@
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from memcli.models import Message
 from memcli.transcripts.formats.base import RawMessage
@@ -15,6 +15,7 @@ from memcli.transcripts.report import FileReport
 # time has to do.
 _MAX_WAITING = 1000
 MAX_TEXT = 200_000
+_REMEMBERED = 300
 # A clock may be a little fast; what lies further ahead is a wrong time.
 _FUTURE_LEEWAY = timedelta(hours=24)
 # Control characters (escape sequences among them) and marks that turn the
@@ -93,11 +94,18 @@ def _id_of(message: RawMessage) -> str:
 
 
 def finished(
-    messages: Iterable[RawMessage], format: str, report: FileReport
+    messages: Iterable[RawMessage],
+    format: str,
+    report: FileReport,
+    memo: dict[str, Any],
 ) -> Iterator[ReadMessage]:
-    """Give every message an identity, and cut what is far too long."""
-    seen: Counter[tuple[str, str]] = Counter()
-    typed: Counter[str] = Counter()
+    """Give every message an identity, and cut what is far too long.
+
+    How often each prompt was typed, and each of the last words without an id
+    were said, is kept in `memo`, for when the file grows.
+    """
+    seen: dict[str, int] = dict(memo.get("said_without_id", {}))
+    typed: dict[str, int] = memo.setdefault("typed", {})
     for raw in messages:
         text = raw.text.strip()
         if len(text) > MAX_TEXT:
@@ -112,14 +120,14 @@ def finished(
         if message_id.startswith("~"):
             # The same words again in the same thread are another message.
             message_id = message_id[1:]
-            seen[thread_id, message_id] += 1
-            if (count := seen[thread_id, message_id]) > 1:
+            said = f"{thread_id}/{message_id}"
+            count = seen[said] = seen.pop(said, 0) + 1
+            if count > 1:
                 message_id = f"{message_id}-{count}"
-                report.self_contained = False
         stand_in = None
         if raw.prompt or raw.stand_in:
             stand_in = f"{thread_id}/~{_digest(text)}"
-            typed[stand_in] += 1
+            typed[stand_in] = typed.get(stand_in, 0) + 1
             if typed[stand_in] > 1:
                 stand_in = f"{stand_in}-{typed[stand_in]}"
         assert raw.sent_at is not None
@@ -142,6 +150,8 @@ def finished(
             stand_in_key=stand_in,
             as_of=raw.as_of,
         )
+    if seen:
+        memo["said_without_id"] = dict(list(seen.items())[-_REMEMBERED:])
 
 
 def _digest(text: str) -> str:

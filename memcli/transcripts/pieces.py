@@ -23,6 +23,7 @@ import numpy.typing as npt
 _CUT_IN = (b'"messages"', b'"chat_messages"', b'"list"', b'"conversations"')
 _DEEPEST = 6
 _INNER = 4
+_LARGEST = 256 << 20
 _KEPT_MEMBER = 64 * 1024
 _QUOTE, _BACKSLASH, _COMMA = b'"\\,'
 _OPEN, _CLOSE = b"{[", b"}]"
@@ -60,6 +61,8 @@ def pieces(
     cutter = _Cutter(size)
     for chunk, positions, depths in _scanned(chunks):
         cutter.buffer += chunk
+        if size and len(cutter.buffer) > _LARGEST:
+            raise OSError(f"an element of more than {_LARGEST >> 20} MB")
         for position, depth in zip(positions, depths, strict=True):
             piece = cutter.token(position, depth)
             if piece is not None:

@@ -86,7 +86,8 @@ def _read_document(
     name, raw = opened
     report.recognised(name)
     file_time = datetime.fromtimestamp(found.mtime_ns / 1e9, UTC)
-    for message in finished(with_times(raw, file_time, now, report), name, report):
+    timed = with_times(raw, file_time, now, report)
+    for message in finished(timed, name, report, source.memo):
         report.count(message.message)
         yield message
     report.withdrawn |= source.withdrawn

@@ -54,17 +54,17 @@ def survey(
     for found in itertools.chain(sources, discover(names, closed.append)):
         report = FileReport(shown(found.path))
         # A withdrawal is known when the file is at its end, so messages wait.
-        fresh: dict[str, Message | None] = {}
+        fresh: dict[tuple[str, str], Message | None] = {}
         for item in read_file(found, report, now):
-            key = hash(item.message.key)
+            key = hash((item.message.key, item.message.role))
             if key in seen:
                 totals.copies += 1
                 report.copies += 1
                 continue
             seen.add(key)
-            fresh[item.message.key] = item.message if show else None
-        for withdrawn in report.withdrawn.keys() & fresh.keys():
-            del fresh[withdrawn]
+            fresh[item.message.key, item.message.role] = item.message if show else None
+        for taken_back in [key for key in fresh if key[0] in report.withdrawn]:
+            del fresh[taken_back]
             report.messages -= 1
         totals.messages += len(fresh)
         _add(totals, report)

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from memcli.cli.watch import _changes
 from memcli.errors import Locked
 from memcli.reflection.due import Waiting
 from memcli.reflection.reflect import Report
@@ -82,7 +84,6 @@ def test_a_thread_is_reflected_when_it_has_gone_quiet(watcher: Watcher) -> None:
     watcher.until(lambda: watcher.count("memories") == 2)
     assert time.monotonic() - last > 3.5
     assert watcher.count("runs") == 1  # both messages in one reflection
-    time.sleep(1.5)  # the database in the watched folder does not wake it
     code, out, err = watcher.stop()
     assert code == 0
     assert "2 memories added" in out
@@ -135,3 +136,63 @@ def test_while_another_run_works_what_changed_is_not_forgotten(tmp_path: Path) -
     ticks: list[set[str]] = [set(), {str(a)}, set(), set(), set(), set(), set()]
     watch([str(tmp_path)], ticks, run, lambda: next(clock), lambda report: None)
     assert tried == [[str(tmp_path)], [str(a)], [str(a)]]
+
+
+def test_the_first_end_of_a_quiet_period_wakes_it_and_gone_files_are_not_read(
+    tmp_path: Path,
+) -> None:
+    clock = iter(START + timedelta(seconds=n) for n in range(100))
+    runs: list[list[str]] = []
+    times: list[int] = []
+    waits = [Waiting(None, START + timedelta(seconds=n)) for n in (30, 9)]  # type: ignore[arg-type]
+
+    def run(paths: object) -> Report:
+        runs.append(list(paths))  # type: ignore[call-overload]
+        return Report(waiting=waits if len(runs) == 2 else [])
+
+    def tick() -> Iterator[set[str]]:
+        for number in range(12):
+            yield {str(tmp_path / "gone")} if number == 1 else set()
+            times.append(len(runs))
+
+    watch([str(tmp_path)], tick(), run, lambda: next(clock), lambda report: None)
+    assert runs == [[str(tmp_path)], [], []]
+    assert times.index(3) < 8
+
+
+def test_a_busy_database_is_not_asked_at_every_tick(tmp_path: Path) -> None:
+    clock = iter(START + timedelta(seconds=0.5 * n) for n in range(100))
+    tried = []
+
+    def run(paths: object) -> Report:
+        tried.append(paths)
+        raise Locked("busy")
+
+    ticks: list[set[str]] = [set()] * 20
+    watch([str(tmp_path)], ticks, run, lambda: next(clock), lambda report: None)
+    assert 1 < len(tried) < 6
+
+
+def test_what_a_run_writes_itself_is_no_change(tmp_path: Path) -> None:
+    logs, database = tmp_path / "logs", tmp_path / "logs" / "m.db"
+    logs.mkdir()
+    stop = threading.Event()
+    seen: set[str] = set()
+
+    def look() -> None:
+        for changed in _changes([str(logs)], database, stop):
+            seen.update(Path(path).name for path in changed)
+            if "end.jsonl" in seen:
+                stop.set()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    end = time.monotonic() + PATIENCE
+    while looking.is_alive() and time.monotonic() < end:
+        for name in ("m.db", "m.db-wal", "m.db.lock", "chat.jsonl"):
+            (logs / name).write_text(str(time.monotonic()))
+        time.sleep(0.3)
+        (logs / "end.jsonl").write_text(str(time.monotonic()))
+    stop.set()
+    looking.join()
+    assert seen == {"chat.jsonl", "end.jsonl"}

@@ -392,3 +392,271 @@ def test_an_empty_path_is_not_the_current_folder(cli: Cli) -> None:
     write_lines(Path("a.jsonl"), said("I prefer tea."))
     done = cli("reflect", "")
     assert (done.code, "an empty path" in done.err) == (2, True)
+
+
+GEMINI = {"sessionId": "g1", "projectHash": "h", "startTime": "2026-05-01T10:00:00Z"}
+
+
+def gemini(number: int, type: str, text: str) -> dict[str, Any]:
+    at = f"2026-05-01T10:00:0{number}Z"
+    return {"id": f"m{number}", "type": type, "content": text, "timestamp": at}
+
+
+def pi(id: str, parent: str | None, role: str, text: str) -> dict[str, Any]:
+    return {
+        "type": "message", "id": id, "parentId": parent,
+        "timestamp": f"2026-05-01T10:00:0{id}Z",
+        "message": {"role": role, "content": [{"type": "text", "text": text}]},
+    }  # fmt: skip
+
+
+def answer(key: str, to: str | None, text: str) -> dict[str, Any]:
+    sender = "human" if to is None or to.endswith("a") else "assistant"
+    content = [{"type": "text", "text": text}]
+    return {"uuid": key, "sender": sender, "parent_message_uuid": to,
+            "created_at": "2026-05-01T10:00:00Z", "content": content}  # fmt: skip
+
+
+def claude_ai(leaf: str, updated: str) -> list[dict[str, Any]]:
+    messages = [
+        answer("1", None, "kept"),
+        answer("2a", "1", "left"),
+        answer("3a", "1", "new"),
+    ]
+    return [{"uuid": "c", "updated_at": updated, "current_leaf_message_uuid": leaf,
+             "chat_messages": messages}]  # fmt: skip
+
+
+CODEX = [
+    {"timestamp": "2026-05-01T10:00:00Z", "type": "session_meta",
+     "payload": {"id": "x"}},
+    *(
+        line
+        for number, (asked, told) in enumerate([("kept", "so"), ("left", "left too")])
+        for line in (
+            {"timestamp": "2026-05-01T10:01:00Z", "type": "turn_context",
+             "payload": {"turn_id": f"019fc8be-0000-7000-8000-00000000000{number}"}},
+            {"timestamp": "2026-05-01T10:01:01Z", "type": "event_msg",
+             "payload": {"type": "user_message", "message": asked}},
+            {"timestamp": "2026-05-01T10:01:02Z", "type": "event_msg",
+             "payload": {"type": "agent_message", "message": told}},
+        )
+    ),
+]  # fmt: skip
+ROLLED_BACK = {"timestamp": "2026-05-01T10:02:00Z", "type": "event_msg",
+               "payload": {"type": "thread_rolled_back", "num_turns": 1}}  # fmt: skip
+NINTH = "019fc8be-0000-7000-8000-000000000009"
+TURN_AFTER = {"timestamp": "2026-05-01T10:03:00Z", "type": "turn_context",
+              "payload": {"turn_id": NINTH}}  # fmt: skip
+KEPT, LEFT = gemini(1, "user", "kept"), gemini(2, "user", "left")
+
+# What is read first, what the file says later, and what must be gone then.
+TAKEN_BACK: dict[str, tuple[list[Any], list[Any], set[str]]] = {
+    "gemini rewind": (
+        [GEMINI, KEPT, LEFT], [GEMINI, KEPT, LEFT, {"$rewindTo": "m2"}],
+        {"left"},
+    ),
+    "gemini set": (
+        [GEMINI, KEPT, LEFT], [GEMINI, LEFT, {"$set": {"messages": [KEPT]}}],
+        {"left"},
+    ),
+    "pi branch": (
+        [{"type": "session", "version": 3, "id": "p"}, pi("1", None, "user", "kept"),
+         pi("2", "1", "assistant", "left")],
+        [{"type": "session", "version": 3, "id": "p"}, pi("1", None, "user", "kept"),
+         pi("2", "1", "assistant", "left"), pi("3", "1", "assistant", "new")],
+        {"left"},
+    ),
+    "claude.ai branch": (
+        claude_ai("2a", "2026-05-02T00:00:00Z"),
+        claude_ai("3a", "2026-05-03T00:00:00Z"),
+        {"left"},
+    ),
+    "chatgpt do not remember": (
+        [export("a2", 10)], [{**export("a2", 20), "is_do_not_remember": True}],
+        {"q", "ans", "u2", "a2"},
+    ),
+    "codex rolled back": (CODEX, [*CODEX, ROLLED_BACK], {"left", "left too"}),
+    "codex rolled back after the next turn began": (
+        [*CODEX, TURN_AFTER], [*CODEX, TURN_AFTER, ROLLED_BACK], {"left", "left too"},
+    ),
+    "claude code rewound": (
+        [json.loads(event(1, "user", "kept", parentUuid="p0")),
+         json.loads(event(2, "user", "left", parentUuid="p1"))],
+        [json.loads(event(1, "user", "kept", parentUuid="p0")),
+         json.loads(event(2, "user", "left", parentUuid="p1")),
+         json.loads(event(3, "user", "new", parentUuid="p1"))],
+        {"left"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TAKEN_BACK)
+def test_what_a_file_takes_back_goes_from_the_store(
+    store: Store, tmp_path: Path, kind: str
+) -> None:
+    first, then, gone = TAKEN_BACK[kind]
+    path = store.logs / ("x.json" if "uuid" in str(first[0]) else "x.jsonl")
+
+    def write(records: list[Any]) -> None:
+        if "chat_messages" in records[0] or "mapping" in records[0]:
+            path.write_text(json.dumps(records))
+        else:
+            path.write_text("".join(json.dumps(r) + "\n" for r in records))
+
+    write(first)
+    store.run()
+    assert gone <= set(store.texts())
+    write(then)
+    store.run()
+    assert not gone & set(store.texts())
+    assert store.messages() == store.fresh(tmp_path / "fresh")
+    with closing(sqlite3.connect(store.path)) as db:
+        empty = "SELECT id FROM threads EXCEPT SELECT thread_id FROM messages"
+        assert db.execute(empty).fetchall() == []
+
+
+def test_a_message_in_a_newer_export_is_not_taken_back_by_an_older_one(
+    store: Store,
+) -> None:
+    path = store.logs / "a.json"
+    for updated in (10, 20):
+        path.write_text(json.dumps([export("a2", updated)]))
+        store.run()
+    (store.logs / "b.json").write_text(json.dumps([export("a3", 15)]))
+    store.run()
+    assert {"u2", "a2"} <= set(store.texts())
+
+
+def test_a_message_that_gets_answers_in_slack_moves_to_its_thread(store: Store) -> None:
+    folder = store.logs / "general"
+    folder.mkdir()
+    first = {"type": "message", "user": "U1", "ts": "1767345000.000100", "text": "who?"}
+    (folder / "2026-01-02.json").write_text(json.dumps([first]))
+    store.run()
+    threaded = {**first, "thread_ts": first["ts"], "reply_count": 1}
+    reply = {**threaded, "ts": "1767345001.000100", "text": "me"}
+    (folder / "2026-01-02.json").write_text(json.dumps([threaded, reply]))
+    (store.logs / "users.json").write_text(json.dumps([{"id": "U1", "name": "ana"}]))
+    store.run()
+    assert {row[0] for row in store.messages()} == {"general/1767345000.000100"}
+    with closing(sqlite3.connect(store.path)) as db:
+        assert db.execute("SELECT DISTINCT name FROM messages").fetchall() == [("ana",)]
+
+
+def test_question_and_answer_under_one_id_are_two_messages(store: Store) -> None:
+    lines = [
+        said("which theme?", id="turn-1"),
+        said("dark", id="turn-1", role="assistant"),
+    ]
+    write_lines(store.logs / "a.jsonl", *lines)
+    reading = store.run()
+    assert (reading.added, reading.edited) == (2, 0)
+    assert store.run().added == 0
+    assert sorted(store.texts()) == ["dark", "which theme?"]
+
+
+def test_a_copy_of_an_answer_that_was_cut_short_is_no_edit(store: Store) -> None:
+    whole = "It is the loop.\n\nShall I fix it?"
+    (store.logs / "a.jsonl").write_bytes(event(1, "assistant", whole))
+    (store.logs / "b.jsonl").write_bytes(event(1, "assistant", "It is the loop."))
+    assert store.run().edited == 0
+    assert store.texts() == [whole]
+
+
+def test_a_shortened_prompt_is_an_edit_and_due_again(store: Store) -> None:
+    path = store.logs / "a.jsonl"
+    write_lines(path, said("Yes, do it tomorrow", id="1"))
+    store.run()
+    with closing(sqlite3.connect(store.path)) as db, db:
+        db.execute("INSERT INTO runs (id, started_at, outcome, extractor, namespace) "
+                   "VALUES (1, '2026', 'done', 'offline', 'm')")  # fmt: skip
+        db.execute("UPDATE messages SET reflected_in = 1")
+    write_lines(path, said("Yes", id="1"))
+    assert store.run().edited == 1
+    with closing(sqlite3.connect(store.path)) as db:
+        row = db.execute("SELECT text, reflected_in FROM messages").fetchone()
+    assert row == ("Yes", None)
+
+
+@pytest.mark.parametrize("size", [1, 3000, 30_000])
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.97])
+@pytest.mark.parametrize("grown", [True, False])
+def test_an_edit_anywhere_in_a_log_is_noticed(
+    store: Store, size: int, place: float, grown: bool
+) -> None:
+    path = store.logs / "a.jsonl"
+    lines = [line(number, f"{number} {'x' * 40}") for number in range(size)]
+    path.write_bytes(b"".join(lines))
+    store.run()
+    chosen = int(place * size)
+    longer = b"edited, and longer than before" if grown else b"e" * 5
+    lines[chosen] = lines[chosen].replace(b"x" * len(longer), longer, 1)
+    if grown:
+        lines[chosen] = lines[chosen].replace(b"edited", b"edited twice")
+        lines.append(line(size + 1, "appended"))
+    path.write_bytes(b"".join(lines))
+    os.utime(path, (2e9, 2e9))
+    assert store.run().edited == 1
+
+
+@pytest.mark.parametrize(
+    "record",
+    [{"role": "user", "content": "ok"},
+     {"thread_id": "t", "role": "user", "content": "ok", "timestamp": "2026-05-01"}],
+)  # fmt: skip
+def test_the_same_words_without_ids_stay_as_many_as_they_are(
+    store: Store, tmp_path: Path, record: dict[str, Any]
+) -> None:
+    path = store.logs / "a.jsonl"
+    for count in (1, 2, 4):
+        path.write_text((json.dumps(record) + "\n") * count)
+        os.utime(path, (1.7e9 + count, 1.7e9 + count))
+        store.run()
+        assert store.texts() == ["ok"] * count
+
+
+@settings(max_examples=30)
+@given(st.lists(st.sampled_from(["continue", "yes", "go on"]), min_size=1, max_size=8),
+       st.data())  # fmt: skip
+def test_a_history_and_its_session_growing_together_stay_one(
+    tmp_path_factory: pytest.TempPathFactory, prompts: list[str], data: st.DataObject
+) -> None:
+    store = Store(tmp_path_factory.mktemp("both") / "store")
+    history, session = store.logs / "history.jsonl", store.logs / "session.jsonl"
+    for number, prompt in enumerate(prompts):
+        entry = {"display": prompt, "timestamp": 1788256800000 + number * 1000,
+                 "sessionId": SESSION, "project": "/x"}  # fmt: skip
+        append(history, json.dumps(entry).encode() + b"\n")
+        append(session, event(number, "user", prompt))
+        if data.draw(st.booleans()):
+            store.run()
+    store.run()
+    assert sorted(store.texts()) == sorted(prompts)
+
+
+def test_two_forks_without_their_parent_keep_what_they_have(store: Store) -> None:
+    for name in ("f1", "f2"):
+        (store.logs / f"{name}.jsonl").write_bytes(
+            event(1, "user", "shared", session=name, forkedFrom={"sessionId": SESSION})
+        )
+    store.run()
+    assert [row[:3] for row in store.messages()] == [("f1", "user", "shared")]
+
+
+def test_a_file_that_could_not_be_read_is_tried_again(store: Store) -> None:
+    path = store.logs / "a.jsonl.gz"
+    whole = gzip.compress(line(1), mtime=0)
+    path.write_bytes(whole[:-4])
+    os.utime(path, (1.7e9, 1.7e9))
+    assert store.run().unreadable
+    assert store.run().unreadable
+
+
+def test_what_was_rotated_away_is_not_read_again(store: Store) -> None:
+    path = store.logs / "a.jsonl"
+    append(path, line(1), b"broken\n", line(2))
+    assert len(store.run().problems) == 1
+    append(_rotated(path, before=line(3)), line(6))
+    assert store.run().problems == []
+    assert len(store.texts()) == 4

@@ -12,7 +12,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from memcli.transcripts.lines import parse
 from memcli.transcripts.pieces import pieces
+from memcli.transcripts.report import FileReport
 from tests.conftest import said, write_lines
 from tests.transcripts.mutants import GOLDEN
 from tests.transcripts.test_golden import CASES, read_folder
@@ -188,8 +190,13 @@ def test_a_huge_document_is_read_in_pieces(
     assert not report.problems
 
 
-def test_a_line_of_base64_is_not_kept(tmp_path: Path) -> None:
+def test_base64_is_not_parsed(tmp_path: Path) -> None:
     image = {"type": "image", "source": {"type": "base64", "data": "A" * 3_000_000}}
+    line = orjson.dumps([image, {"data": "A" * 100, "text": "B" * 400}])
+    assert parse(line, FileReport("x")) == [
+        {"type": "image", "source": {"type": "base64", "data": ""}},
+        {"data": "A" * 100, "text": "B" * 400},
+    ]
     blocks = [image, {"type": "text", "text": "see the picture"}]
     path = write_lines(tmp_path / "x.jsonl", {**said(""), "content": blocks})
     found, report = read(path)

@@ -182,6 +182,20 @@ def block_name(kind: object) -> str:
     return "unknown"
 
 
+def between(text: str, opening: str, closing: str) -> list[str]:
+    """What stands between pairs of marks, in linear time whatever is unclosed."""
+    found = []
+    start = text.find(opening)
+    while start >= 0:
+        start += len(opening)
+        end = text.find(closing, start)
+        if end < 0:
+            break
+        found.append(text[start:end])
+        start = text.find(opening, end + len(closing))
+    return found
+
+
 def scalar_text(value: object) -> str | None:
     """A scalar as metadata text; None for what is no scalar or is empty."""
     if isinstance(value, bool):

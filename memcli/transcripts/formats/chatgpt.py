@@ -4,7 +4,9 @@ A conversation is a tree: each edit of a prompt and each new try at an answer
 is a branch. What a person sees is the path from the current node to the root.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from memcli.models import Role
@@ -18,6 +20,12 @@ from memcli.transcripts.formats.base import (
     scalar_text,
 )
 from memcli.when import parse_timestamp
+
+_LEEWAY = timedelta(days=1)
+# Marks where the page shows a small link to a source.
+_CITED = re.compile(
+    "\ue200[^\ue200\ue201]{0,200}\ue201|【[^【】]{0,60}†[^【】]{0,60}】"
+)
 
 
 class ChatGPT:
@@ -61,13 +69,15 @@ def _conversation(
     changed = parse_timestamp(record.data.get("update_time"))
     created = parse_timestamp(record.data.get("create_time"))
     model = scalar_text(record.data.get("default_model_slug"))
-    last = created
+    last = None
     for node_id in path:
         said = _said(node_id, nodes, source)
         if said is None:
             continue
         role, text, message = said
         sent_at = parse_timestamp(message.get("create_time"))
+        if sent_at and changed and sent_at > changed + _LEEWAY:
+            sent_at = None  # a wrong clock must not carry the others along
         if sent_at is not None and last is not None:
             # The clock of the answers is not that of the questions; the tree
             # knows which came first.
@@ -80,7 +90,7 @@ def _conversation(
             text=text,
             id=scalar_text(message.get("id")) or node_id,
             sent_at=sent_at,
-            thread_time=last,
+            thread_time=last or created,
             title=scalar_text(record.data.get("title")),
             metadata={"model": model} if model else {},
             as_of=changed,
@@ -162,7 +172,7 @@ def _text(content: Mapping[str, Any], source: Source) -> str:
                 source.skip(f"{block_name(part.get('content_type'))} block")
         if isinstance(text, str) and text.strip():
             texts.append(text)
-    return "\n\n".join(texts)
+    return _CITED.sub("", "\n\n".join(texts))
 
 
 def _withdraw_all(

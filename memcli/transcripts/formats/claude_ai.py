@@ -1,6 +1,6 @@
 """Claude.ai's data export: an array of conversations with `chat_messages`."""
 
-import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,6 +9,7 @@ from memcli.transcripts.formats.base import (
     RawMessage,
     Record,
     Source,
+    between,
     block_name,
     kind_of,
     objects,
@@ -24,7 +25,7 @@ _SENDERS: Mapping[str, Role] = {
 }
 _WRITTEN = ("text", "voice_note")
 # The model's notes to itself, which the app does not show.
-_THINKING = re.compile(r"<antThinking>.*?</antThinking>\s*", re.DOTALL)
+_THINKING = ("<antThinking>", "</antThinking>")
 
 
 class ClaudeAI:
@@ -84,14 +85,20 @@ def _messages(record: Record, source: Source) -> Iterator[RawMessage]:
 
 
 def _on_path(data: Mapping[str, Any]) -> set[str] | None:
-    """The messages from the current leaf to the root, where the file has both."""
+    """The messages from the current leaf to the root, where the file has links."""
     parents = {
-        message["uuid"]: message.get("parent_message_uuid")
+        message["uuid"]: kind_of(message, "parent_message_uuid") or None
         for message in objects(data["chat_messages"])
         if isinstance(message.get("uuid"), str)
     }
     current: object = kind_of(data, "current_leaf_message_uuid")
-    if current not in parents or not any(parents.values()):
+    if current not in parents:
+        # Without a leaf, the last message is on the path that was taken last.
+        branches = Counter(parent for parent in parents.values() if parent)
+        if max(branches.values(), default=0) < 2:
+            return None
+        current = next(reversed(parents))
+    if not any(parents.values()):
         return None
     path: set[str] = set()
     while isinstance(current, str) and current in parents and current not in path:
@@ -110,6 +117,11 @@ def _text(message: Mapping[str, Any], source: Source) -> str:
         else:
             source.skip(f"{block_name(kind)} block")
     found = "\n\n".join(text for text in texts if text.strip())
-    if not found and isinstance(message.get("text"), str):
+    only_tools = any(
+        kind_of(block).startswith("tool_") for block in objects(message.get("content"))
+    )
+    if not found and not only_tools and isinstance(message.get("text"), str):
         found = message["text"]
-    return _THINKING.sub("", found)
+    for thought in between(found, *_THINKING):
+        found = found.replace(f"{_THINKING[0]}{thought}{_THINKING[1]}", "")
+    return found.strip()

@@ -17,7 +17,9 @@ from memcli.transcripts.formats.base import (
     RawMessage,
     Record,
     Source,
+    between,
     kind_of,
+    objects,
     scalar_text,
     text_of_blocks,
 )
@@ -28,14 +30,17 @@ _EVENTS_WITHOUT_MESSAGES = {
     "queue-operation", "mode", "ai-title", "custom-title", "last-prompt",
 }  # fmt: skip
 
+# Newer versions say who wrote a user event.
+_NOT_PEOPLE = ("task-notification", "teammate", "hook", "schedule", "cron", "agent")
 # Blocks the harness puts in front of a prompt; the prompt stands behind them.
 _LEADING_BLOCK = re.compile(
     r"\s*<(system-reminder|ide_opened_file|ide_selection)>.*?</\1>\s*", re.DOTALL
 )
-_COMMAND_NAME = re.compile(r"<command-name>(.*?)</command-name>", re.DOTALL)
-_COMMAND_ARGS = re.compile(r"<command-args>(.*?)</command-args>", re.DOTALL)
+_COMMAND_NAME = ("<command-name>", "</command-name>")
+_COMMAND_ARGS = ("<command-args>", "</command-args>")
 _HARNESS_STARTS = (
-    "<local-command-", "Caveat:", "[Request interrupted", "<task-notification>",
+    "<local-command-", "Caveat: The ", "[Request interrupted",
+    "<task-notification>", "<teammate-message",
     "<bash-input>", "<bash-stdout>", "<bash-stderr>", "Stop hook feedback:",
     "This session is being continued",
 )  # fmt: skip
@@ -47,7 +52,15 @@ _TYPE = b'"type":"'
 _TEXT = b':"text"'
 _TOOL_RESULTS = b'"message":{"role":"user","content":[{'
 _RESULT_FIRST = b'"type":"tool_result"'
-# Systems events may take messages back, attachments may be prompts.
+# What stands before a person's words in a tool's result.
+_REFUSED = "The user doesn't want to proceed with this tool use"
+_REASON = "the user said:\n"
+_ANSWERED = "User has answered your questions: "
+_GO_ON = ". You can now continue"
+_TYPED_IN_RESULTS = (b"the user said:", b"User has answered your questions")
+_LONG = 32_000
+_REMEMBERED = 300  # messages that may still be gone back on after the file has grown
+# System events may take messages back, attachments may be prompts.
 _NEVER_READ = _EVENTS_WITHOUT_MESSAGES - {"system", "attachment"}
 
 
@@ -93,6 +106,7 @@ class ClaudeCode:
     def read(self, records: Iterable[Record], source: Source) -> Iterator[RawMessage]:
         answer: RawMessage | None = None  # an answer that may go on in the next line
         answer_id: str | None = None
+        branch = _Branch(source)
         for record in records:
             kind = record.data.get("type")
             _withdraw(record.data, source)
@@ -104,7 +118,7 @@ class ClaudeCode:
                     answer = _joined(answer, part)
                     continue
                 if answer:
-                    yield answer
+                    yield branch.said(answer)
                 answer, answer_id = part, part_id
                 source.read_again_from = record
                 continue
@@ -112,9 +126,12 @@ class ClaudeCode:
             if message is None:
                 continue
             if answer:
-                yield answer
+                yield branch.said(answer)
                 answer = answer_id = source.read_again_from = None
-            yield message
+            if kind == "user":
+                branch.typed(record.data)
+            yield branch.said(message)
+        branch.remember()
         if answer:
             yield answer
 
@@ -136,10 +153,12 @@ class ClaudeCode:
         if (reason := _not_a_turn(record.data)) is not None:
             source.skip(reason)
             return None
-        text = text_of_blocks(_content(record.data), source)
+        content = _without_reminders(_content(record.data))
+        text = text_of_blocks(content, source)
         if text is None:
             source.problem(record.number, "message without content")
             return None
+        text = text if text.strip() else _said_to_a_tool(content)
         return self._message(record, "user", prompt_text(text), source)
 
     def _assistant(
@@ -197,12 +216,83 @@ class ClaudeCode:
         )
 
 
+class _Branch:
+    """What was said on the branch under way. A person who goes back and types
+    another prompt after the same message leaves what came after the first.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        # The key of each message, and of typed ones the message they follow.
+        self._said: list[list[str]] = source.memo.get("said", [])
+        self._after = ""
+
+    def typed(self, record: Mapping[str, Any]) -> None:
+        """A prompt comes; if one followed the same message before, it was left."""
+        parent = scalar_text(record.get("parentUuid"))
+        uuid = scalar_text(record.get("uuid"))
+        if parent is None or uuid is None:
+            return
+        for place, (after, key) in enumerate(self._said):
+            if after == parent and not key.endswith(uuid):
+                for _, left in self._said[place:]:
+                    self._source.withdrawn[left] = None
+                    self._source.skip("message on an abandoned branch")
+                del self._said[place:]
+                break
+        self._after = parent
+
+    def said(self, message: RawMessage) -> RawMessage:
+        """Note a message of the branch, and hand it on."""
+        if message.key or message.id:
+            key = message.key or f"{message.thread_id}/{message.id}"
+            self._said.append([self._after, key])
+        self._after = ""
+        return message
+
+    def remember(self) -> None:
+        """Keep the end of the branch for when the file has grown."""
+        self._source.memo["said"] = self._said[-_REMEMBERED:]
+
+
+def _without_reminders(content: object) -> object:
+    """Blocks without those that the harness put behind the prompt."""
+    if not isinstance(content, list):
+        return content
+    return [block for block in content if not _is_reminder(block)]
+
+
+def _is_reminder(block: object) -> bool:
+    text = block.get("text") if isinstance(block, dict) else None
+    return isinstance(text, str) and (
+        text.strip().startswith("<system-reminder>")
+        and text.strip().endswith("</system-reminder>")
+    )
+
+
+def _said_to_a_tool(content: object) -> str:
+    """What a person typed in place of a tool's result: why a call was refused,
+    what was answered to the agent's questions.
+    """
+    for block in objects(content):
+        result = block.get("content")
+        if block.get("type") != "tool_result" or not isinstance(result, str):
+            continue
+        if result.startswith(_REFUSED) and _REASON in result:
+            return result.partition(_REASON)[2]
+        if result.startswith(_ANSWERED):
+            return result.removeprefix(_ANSWERED).partition(_GO_ON)[0].strip()
+    return ""
+
+
 def _tool_output(raw: bytes, at: int) -> str | None:
     """Whether a user event holds tool results alone, or a subagent's turn."""
     if raw.find(b'"isSidechain":true', 0, at) >= 0:
         return "subagent turn"
     blocks = raw.find(_TOOL_RESULTS, at, at + 200)
     if blocks < 0 or raw.find(_RESULT_FIRST, blocks, blocks + 200) < 0:
+        return None
+    if len(raw) < _LONG and any(mark in raw for mark in _TYPED_IN_RESULTS):
         return None
     text = raw.find(_TEXT, blocks)
     if text < 0:
@@ -232,12 +322,9 @@ def prompt_text(text: str) -> str | None:
     if text.lstrip().startswith(_HARNESS_STARTS):
         return None
     if text.lstrip().startswith(("<command-name>", "<command-message>")):
-        name = _COMMAND_NAME.search(text)
-        arguments = _COMMAND_ARGS.search(text)
-        if not name or not name[1].strip():
-            return None
-        rest = arguments[1].strip() if arguments else ""
-        return f"/{name[1].strip().lstrip('/')} {rest}".rstrip()
+        name = "".join(between(text, *_COMMAND_NAME)[:1]).strip()
+        arguments = "".join(between(text, *_COMMAND_ARGS)[:1]).strip()
+        return f"/{name.lstrip('/')} {arguments}".rstrip() if name else None
     return text
 
 
@@ -248,18 +335,16 @@ def _not_a_turn(record: Mapping[str, Any]) -> str | None:
         return "event without message"
     if record.get("isSidechain") is True:
         return "subagent turn"
-    if record.get("isMeta") is True or _is_notification(record.get("origin")):
+    if record.get("isMeta") is True or "planContent" in record:
+        return "harness text"
+    origin = record.get("origin")
+    if isinstance(origin, dict) and origin.get("kind") in _NOT_PEOPLE:
         return "harness text"
     if record.get("isCompactSummary") is True:
         return "compaction summary"
     if record.get("isApiErrorMessage") is True or message.get("model") == "<synthetic>":
         return "API error notice"
     return None
-
-
-def _is_notification(origin: object) -> bool:
-    """Newer versions say who wrote a user event."""
-    return isinstance(origin, dict) and origin.get("kind") == "task-notification"
 
 
 def _content(record: Mapping[str, Any]) -> object:
@@ -285,6 +370,6 @@ def session_metadata(record: Mapping[str, Any]) -> dict[str, str]:
     if branch:
         found["git_branch"] = branch
     # A fork's file repeats its parent's messages under a session of its own.
-    if record.get("sessionKind") == "bg":
-        found["session_kind"] = "bg"
+    if record.get("sessionKind") == "bg" or record.get("forkedFrom"):
+        found["session_kind"] = "fork"
     return found

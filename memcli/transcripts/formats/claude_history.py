@@ -38,7 +38,7 @@ class ClaudeHistory:
                 source.skip("empty message")
                 continue
             text = prompt_text(_unfolded(display, record.data.get("pastedContents")))
-            if text is None or _is_bare_command(text):
+            if text is None or _is_bare_command(text) or text.startswith("!"):
                 source.skip("command")
                 continue
             project = scalar_text(record.data.get("project"))

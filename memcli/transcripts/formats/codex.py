@@ -41,7 +41,8 @@ _LINE_START = re.compile(
     rb'(?:"type":"(\w+)")?'
 )
 _WITH_TURNS = {b"message", b"user_message", b"agent_message", b"item_completed"}
-_WITH_TURN_IDS = {b"task_started", b"turn_started"}
+_WITH_TURN_IDS = {b"task_started", b"turn_started", b"thread_rolled_back"}
+_REMEMBERED = 300  # messages whose turns may be taken back after the file has grown
 _OUTER_TYPES = {
     "session_meta", "response_item", "event_msg", "turn_context", "compacted",
     "world_state",
@@ -105,6 +106,8 @@ class Codex:
         for record in records:
             before = session.turn_id
             turn = _turn(record, session, source)
+            if (taken_back := _rolled_back(record.data)) > 0:
+                turns = _without_last(turns, taken_back, session, source)
             if session.turn_id != before:
                 # The turn may go on after what is there now.
                 source.read_again_from = record
@@ -120,11 +123,9 @@ class Codex:
             source.report.skipped["the same turn in another layer"] += left
         if any(turn.turn_id is None for turn in turns):
             source.report.self_contained = False
-        said: Counter[str] = Counter()
-        for turn in chosen:
-            digest = _digest(turn)
-            said[digest] += 1
-            yield _message(turn, digest, said[digest], session)
+        messages = list(_messages(chosen, session))
+        _remember_said(messages, chosen, session, source)
+        yield from messages
 
 
 def one_layer(turns: Sequence[_Turn]) -> list[_Turn]:
@@ -141,6 +142,55 @@ def one_layer(turns: Sequence[_Turn]) -> list[_Turn]:
         for group, found in counts.items()
     }
     return [turn for turn in turns if turn.layer == layers[turn.turn_id, turn.role]]
+
+
+def _rolled_back(data: Mapping[str, Any]) -> int:
+    """How many of the last turns a line takes back."""
+    payload = mapping(data.get("payload"))
+    if kind_of(payload) != "thread_rolled_back":
+        return 0
+    number = payload.get("num_turns")
+    return number if isinstance(number, int) else 0
+
+
+def _without_last(
+    turns: list[_Turn], count: int, session: _Session, source: Source
+) -> list[_Turn]:
+    """The turns but the last few, as many as the person typed prompts."""
+    typed = [turn for turn in one_layer(turns) if turn.role == "user"]
+    ids = {turn.turn_id for turn in typed[-count:]} - {None}
+    start = min((turn.number for turn in typed[-count:]), default=0)
+    words = {turn.text for turn in typed[-count:]}
+    left = [
+        turn
+        for turn in turns
+        if turn.turn_id in ids
+        or (typed and turn.number >= start)
+        or (turn.turn_id is None and turn.text in words and turn.number >= start - 3)
+    ]
+    for message in _messages(left, session):
+        source.withdrawn[message.key or ""] = None
+        source.skip("turn taken back")
+    # Turns that were read before the file had grown.
+    before: list[list[str]] = source.memo.get("said", [])
+    older = list(dict.fromkeys(turn_id for turn_id, _ in before))
+    for turn_id in older[len(older) - max(0, count - len(typed)) :]:
+        source.withdrawn |= {key: None for at, key in before if at == turn_id}
+    return [turn for turn in turns if turn not in left]
+
+
+def _remember_said(
+    messages: Sequence[RawMessage],
+    turns: Sequence[_Turn],
+    session: _Session,
+    source: Source,
+) -> None:
+    """Keep the last turns that will not be read again, should they be taken back."""
+    said: list[list[str]] = source.memo.get("said", [])
+    for message, turn in zip(messages, turns, strict=True):
+        if turn.turn_id is not None and turn.turn_id != session.turn_id:
+            said.append([turn.turn_id, message.key or ""])
+    source.memo["said"] = said[-_REMEMBERED:]
 
 
 def _turn(record: Record, session: _Session, source: Source) -> _Turn | None:
@@ -237,7 +287,10 @@ def _api_message(
         return None
     passed = mapping(payload.get("internal_chat_message_metadata_passthrough"))
     turn_id = scalar_text(passed.get("turn_id")) or session.turn_id
-    text = text_of_blocks(payload.get("content", payload.get("message")), source)
+    content = payload.get("content", payload.get("message"))
+    if isinstance(content, list):  # the context may stand in a block of its own
+        content = [block for block in content if not _is_harness(block)] or content
+    text = text_of_blocks(content, source)
     message_id = scalar_text(payload.get("id"))
     return _said(_API, number, role, text, message_id, turn_id, when, source)
 
@@ -275,6 +328,11 @@ def prompt_text(text: str) -> str | None:
     return text
 
 
+def _is_harness(block: object) -> bool:
+    text = block.get("text") if isinstance(block, dict) else None
+    return isinstance(text, str) and text.lstrip().startswith(_HARNESS_STARTS)
+
+
 def _meet(payload: Mapping[str, Any], session: _Session) -> None:
     """Take in the first line about the session; later ones are its parent's."""
     thread_id = scalar_text(payload.get("id"))
@@ -299,21 +357,27 @@ def _digest(turn: _Turn) -> str:
     return hashlib.sha256(words).hexdigest()[:12]
 
 
-def _message(turn: _Turn, digest: str, count: int, session: _Session) -> RawMessage:
-    """A turn as a message. Its time is no part of its identity: in each layer
+def _messages(turns: Sequence[_Turn], session: _Session) -> Iterator[RawMessage]:
+    """Turns as messages. Their time is no part of their identity: in each layer
     the same words have another one."""
-    key = None
-    nth = digest if count == 1 else f"{digest}-{count}"
-    if turn.turn_id is not None:
+    said: Counter[str] = Counter()
+    for turn in turns:
         # A turn id that is a UUID is the same turn in whichever file it stands.
-        scope = "" if UUID.fullmatch(turn.turn_id) else f"{session.root}/"
-        key = f"codex/{scope}{turn.turn_id}/{digest}"
+        scope = turn.turn_id or "-"
+        if not UUID.fullmatch(scope):
+            scope = f"{session.root}/{scope}"
+        key = f"codex/{scope}/{_digest(turn)}"
+        said[key] += 1
+        yield _message(turn, key if said[key] == 1 else f"{key}-{said[key]}", session)
+
+
+def _message(turn: _Turn, key: str, session: _Session) -> RawMessage:
     return RawMessage(
         line=turn.number,
         thread_id=session.thread_id,
         role=turn.role,
         text=turn.text,
-        id=turn.id or (key.removeprefix("codex/") if key else nth),
+        id=turn.id or key.removeprefix("codex/"),
         key=key,
         sent_at=turn.sent_at,
         thread_time=parse_timestamp(session.began_at),
@@ -323,7 +387,7 @@ def _message(turn: _Turn, digest: str, count: int, session: _Session) -> RawMess
 
 def _remembered(source: Source) -> _Session:
     memo = source.memo
-    if not memo:
+    if "thread_id" not in memo:
         return _Session(source.stem, source.stem)
     return _Session(
         thread_id=memo["thread_id"],
@@ -337,7 +401,7 @@ def _remembered(source: Source) -> _Session:
 
 
 def _remember(session: _Session, source: Source) -> None:
-    source.memo = {
+    source.memo |= {
         "thread_id": session.thread_id,
         "root": session.root,
         "known": session.known,

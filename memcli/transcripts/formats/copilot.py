@@ -8,6 +8,7 @@ from memcli.transcripts.formats.base import (
     RawMessage,
     Record,
     Source,
+    kind_of,
     mapping,
     scalar_text,
     text_of_blocks,
@@ -59,7 +60,11 @@ class Copilot:
             if role is None:
                 known = isinstance(kind, str) and "." in kind
                 source.skip("event without a turn" if known else "unknown event")
-            elif any(scalar_text(data.get(key)) for key in _OF_SUBAGENT):
+            elif kind_of(data, "source").startswith(("skill", "system")):
+                source.skip("harness text")
+            elif "agentId" in record.data or any(
+                scalar_text(data.get(key)) for key in _OF_SUBAGENT
+            ):
                 source.skip("subagent turn")
             else:
                 text = text_of_blocks(data.get("content"), source)

@@ -3,7 +3,6 @@
 They have neither ids nor times.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,12 +10,13 @@ from memcli.transcripts.formats.base import (
     RawMessage,
     Record,
     Source,
+    between,
     mapping,
     text_of_blocks,
 )
 
 # Around what the person typed; the editor's context stands outside.
-_QUERY = re.compile(r"<user_query>(.*?)</user_query>", re.DOTALL)
+_QUERY = ("<user_query>", "</user_query>")
 _WITHHELD = "[REDACTED]"  # what Cursor writes in place of a model's thinking
 
 
@@ -47,8 +47,11 @@ class Cursor:
                 continue
             message = mapping(record.data.get("message"))
             text = text_of_blocks(message.get("content"), source) or ""
-            if role == "user" and (queries := _QUERY.findall(text)):
+            if role == "user" and (queries := between(text, *_QUERY)):
                 text = "\n\n".join(query.strip() for query in queries)
+            if role == "user" and text.lstrip().startswith("<system_notification>"):
+                source.skip("harness text")
+                continue
             if not text.strip() or text.strip() == _WITHHELD:
                 source.skip("turn without text")
                 continue

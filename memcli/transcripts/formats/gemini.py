@@ -25,6 +25,8 @@ _SPEAKERS: Mapping[str, Role] = {
     "user": "user", "gemini": "assistant", "model": "assistant",
 }  # fmt: skip
 
+_PREAMBLE = "This is the Gemini CLI. We are setting up the context"
+
 
 class Gemini:
     """See the module's docstring."""
@@ -121,7 +123,11 @@ class _Session:
         if role is None:
             source.skip(f"{block_name(kind)} message")
         else:
-            text = text_of_blocks(turn.get("content", turn.get("parts")), source)
+            content = turn.get("displayContent") or turn.get("content")
+            text = text_of_blocks(content or turn.get("parts"), source)
+            if role == "user" and (text or "").startswith(_PREAMBLE):
+                source.skip("harness text")
+                text = ""
             if text is None or not text.strip():
                 source.skip("turn without text")
         message_id = scalar_text(turn.get("id"))

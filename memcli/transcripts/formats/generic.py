@@ -8,6 +8,7 @@ Other scalar keys are thread metadata. Both shapes may stand in one file. Lines
 of messages without any thread id are one conversation: that of the file.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -27,7 +28,10 @@ from memcli.when import parse_timestamp
 
 THREAD_KEYS = (
     "thread_id", "conversation_id", "session_id", "chat_id", "conversation_hash",
+    "threadId", "conversationId", "sessionId", "chatId",
 )  # fmt: skip
+# A place in a list, which the next list has as well.
+_COUNTED = re.compile(r"\d{1,7}")
 TIME_KEYS = ("timestamp", "created_at", "ts", "created", "createdAt")
 ID_KEYS = ("id", "message_id", "uuid")
 ROLES: Mapping[str, Role] = {
@@ -153,7 +157,10 @@ def role_of(value: object, number: int, source: Source) -> Role | None:
 
 def thread_of(record: Mapping[str, Any]) -> str | None:
     """The thread id of a record that is a whole conversation."""
-    return first_scalar(record, (*THREAD_KEYS, "id", "uuid"))
+    own = first_scalar(record, ("id", "uuid"))
+    if own is not None and _COUNTED.fullmatch(own):
+        own = None
+    return first_scalar(record, THREAD_KEYS) or own
 
 
 def thread_of_line(record: Mapping[str, Any], source: Source) -> str | None:

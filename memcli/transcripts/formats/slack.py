@@ -87,7 +87,11 @@ def _role(
     is_bot = message.get("subtype") == "bot_message" or (
         "bot_id" in message and user is None
     )
-    is_bot = is_bot or (user is not None and user in names and names[user][1])
+    is_bot = (
+        is_bot
+        or user == "USLACKBOT"
+        or (user is not None and user in names and names[user][1])
+    )
     return "assistant" if is_bot else "user"
 
 

@@ -41,7 +41,11 @@ class Telegram:
 def _chats(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     if isinstance(record.get("messages"), list):
         return [dict(record)]
-    return objects(mapping(record.get("chats")).get("list"))
+    return [
+        chat
+        for key in ("chats", "left_chats")
+        for chat in objects(mapping(record.get(key)).get("list"))
+    ]
 
 
 def _message(
@@ -65,8 +69,9 @@ def _message(
         role="assistant" if is_bot else "user",
         text=text,
         id=scalar_text(message.get("id")),
-        # Whoever deleted the account has no name any more.
-        name=first_scalar(message, ("from", "from_id")),
+        # What is passed on are another's words; whoever deleted the account has
+        # no name any more.
+        name=first_scalar(message, ("forwarded_from", "from", "from_id")),
         sent_at=parse_timestamp(message.get("date_unixtime"))
         or parse_timestamp(message.get("date")),
         title=name,

@@ -16,12 +16,18 @@ from typing import NamedTuple
 
 from memcli.transcripts.formats.base import RawMessage, Source, id_from_content
 
+_MARKS_BEFORE = "\u200e\u200f\ufeff"
 _MARKS = re.compile("[\u200e\u200f\u202a-\u202e\ufeff]")
 _SPACES = re.compile("[\u00a0\u202f]")
 _DATE = r"(\d{1,4})[./-](\d{1,2})[./-](\d{1,4})"
-_TIME = r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?\s*([AaPp]\.?\s?[Mm]\.?)?"
+_BETWEEN = r",?\s+(?:(?:à|às|at|um|klo|kl\.?|a las|alle)\s+)?"
+_TIME = (
+    r"(?:午前|오전|上午)?(午後|오후|下午)?\s*(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?"
+    r"\s*([AaPp]\.?\s?[Mm]\.?)?"
+)
 _START = re.compile(
-    rf"(?:\[{_DATE},?\s+{_TIME}\]\s|{_DATE},?\s+{_TIME}\s+-\s)(.*)", re.DOTALL
+    rf"(?:\[{_DATE}{_BETWEEN}{_TIME}\]\s|{_DATE}{_BETWEEN}{_TIME}\s+-\s)(.*)",
+    re.DOTALL,
 )
 # Quotation marks stand in notices: Ana changed the subject from “A: B” to …
 _AUTHOR = re.compile(r"([^:\n\"“”«»]{1,80}): ?(.*)", re.DOTALL)
@@ -32,6 +38,12 @@ _NOT_WORDS = re.compile(
     r"|(?:Bild|Video|Audio|Sticker|GIF|Dokument) weggelassen"
     r"|This message was deleted\.?|You deleted this message\.?"
     r"|Diese Nachricht wurde gelöscht\.?|Du hast diese Nachricht gelöscht\.?"
+    r"|<[^<>\n]{3,40}>|‹[^‹›\n]{3,40}›"
+    r"|(?:imagen|vídeo|video|audio|sticker|GIF|documento) (?:omitid[oa]|ocult[oa])"
+    r"|(?:image|vidéo|audio|sticker|GIF|document) absente?"
+    r"|(?:afbeelding|video|audio|sticker|GIF|document) weggelaten"
+    r"|(?:Se eliminó este mensaje|Eliminaste este mensaje|Mensagem apagada"
+    r"|Ce message a été supprimé|Dit bericht is verwijderd)\.?"
     r"|null|(?:Missed|Verpasster) (?:voice|video|Sprach|Video)\S*.{0,20}"
     r"|.{0,40}end-to-end encrypted.{0,200}"
     r"|.{0,40}Ende-zu-Ende-verschlüsselt.{0,200}",
@@ -75,7 +87,10 @@ class WhatsApp:
             if (entry := _entry(0, line)) and (found := _AUTHOR.match(entry.body))
         ]
         logged = any(_LEVEL.match(author) for author in authors)
-        return bool(authors) and not logged and 4 * starts >= len(lines)
+        # One message may have many lines, but a chat begins with one.
+        begins = _entry(0, next((line for line in lines if line.strip()), ""))
+        often = 4 * starts >= len(lines)
+        return bool(authors) and not logged and (often or begins is not None)
 
     def read_text(
         self, lines: Iterable[tuple[int, str]], source: Source
@@ -92,7 +107,8 @@ class WhatsApp:
             if found is None:
                 source.skip("service notice")
                 continue
-            text = _words(found[2])
+            # The app marks its own words so that they read from left to right.
+            text = "" if found[2].startswith("\u200e") else _words(found[2])
             if not text:
                 source.skip("message without text")
                 continue
@@ -107,7 +123,7 @@ class WhatsApp:
                 role="user",
                 text=text,
                 id=digest if nth == 1 else f"{digest}-{nth}",
-                name=found[1].strip().removeprefix("~").strip(),
+                name=_MARKS.sub("", found[1]).strip().removeprefix("~").strip(),
                 sent_at=sent_at,
                 title=thread,
                 metadata={"chat": thread},
@@ -127,33 +143,39 @@ def chat_name(source: Source) -> str:
 def _entries(lines: Iterable[tuple[int, str]], source: Source) -> Iterator[_Entry]:
     """Lines that begin with a date, each with the lines that follow it."""
     current: _Entry | None = None
+    body: list[str] = []
     for number, line in lines:
         entry = _entry(number, line)
         if entry is not None:
             if current:
-                yield current
-            current = entry
+                yield current._replace(body="\n".join(body))
+            current, body = entry, [entry.body]
         elif current:
-            current = current._replace(body=f"{current.body}\n{_MARKS.sub('', line)}")
+            body.append(line)
         else:
             source.problem(number, "text before the first message")
     if current:
-        yield current
+        yield current._replace(body="\n".join(body))
 
 
 def _entry(number: int, line: str) -> _Entry | None:
-    found = _START.fullmatch(_SPACES.sub(" ", _MARKS.sub("", line)).rstrip("\r"))
+    line = line.lstrip(_MARKS_BEFORE)
+    found = _START.fullmatch(_SPACES.sub(" ", line).rstrip("\r"))
     if found is None:
         return None
     groups = found.groups()
-    bracketed, plain, body = groups[:7], groups[7:14], groups[14]
-    a, b, c, hour, minute, second, half = bracketed if bracketed[0] else plain
+    bracketed, plain, body = groups[:8], groups[8:16], groups[16]
+    a, b, c, after, hour, minute, second, half = bracketed if bracketed[0] else plain
     hours = int(hour)
     if half:
         hours = hours % 12 + (12 if half.lower().startswith("p") else 0)
+    elif after:
+        hours = hours % 12 + 12
     return _Entry(
         number=number,
-        stamp=" ".join(part or "" for part in (a, b, c, hour, minute, second, half)),
+        stamp=" ".join(
+            part or "" for part in (a, b, c, after, hour, minute, second, half)
+        ),
         date=(int(a), int(b), int(c)),
         time=(hours, int(minute), int(second or 0)),
         body=body,
@@ -187,5 +209,5 @@ def _moment(entry: _Entry, order: str) -> datetime | None:
 
 
 def _words(body: str) -> str:
-    text = _EDITED.sub("", _ATTACHED.sub("", body)).strip()
+    text = _EDITED.sub("", _ATTACHED.sub("", _MARKS.sub("", body))).strip()
     return "" if _NOT_WORDS.fullmatch(text) else text
