@@ -25,6 +25,7 @@ _SENDERS: Mapping[str, Role] = {
 }
 _WRITTEN = ("text", "voice_note")
 # The model's notes to itself, which the app does not show.
+_UNSHOWN = "This block is not supported on your current device"  # tools, in `text`
 _THINKING = ("<antThinking>", "</antThinking>")
 
 
@@ -117,11 +118,8 @@ def _text(message: Mapping[str, Any], source: Source) -> str:
         else:
             source.skip(f"{block_name(kind)} block")
     found = "\n\n".join(text for text in texts if text.strip())
-    only_tools = any(
-        kind_of(block).startswith("tool_") for block in objects(message.get("content"))
-    )
-    if not found and not only_tools and isinstance(message.get("text"), str):
-        found = message["text"]
+    if not found and isinstance(message.get("text"), str):
+        found = "" if _UNSHOWN in message["text"] else message["text"]
     for thought in between(found, *_THINKING):
         found = found.replace(f"{_THINKING[0]}{thought}{_THINKING[1]}", "")
     return found.strip()

@@ -55,9 +55,7 @@ _RESULT_FIRST = b'"type":"tool_result"'
 # What stands before a person's words in a tool's result.
 _REFUSED = "The user doesn't want to proceed with this tool use"
 _REASON = "the user said:\n"
-_ANSWERED = "User has answered your questions: "
-_GO_ON = ". You can now continue"
-_TYPED_IN_RESULTS = (b"the user said:", b"User has answered your questions")
+_TYPED_IN_RESULT = b"the user said:"
 _LONG = 32_000
 _REMEMBERED = 300  # messages that may still be gone back on after the file has grown
 # System events may take messages back, attachments may be prompts.
@@ -271,17 +269,13 @@ def _is_reminder(block: object) -> bool:
 
 
 def _said_to_a_tool(content: object) -> str:
-    """What a person typed in place of a tool's result: why a call was refused,
-    what was answered to the agent's questions.
-    """
+    """What a person typed in place of a tool's result: why a call was refused."""
     for block in objects(content):
         result = block.get("content")
         if block.get("type") != "tool_result" or not isinstance(result, str):
             continue
         if result.startswith(_REFUSED) and _REASON in result:
             return result.partition(_REASON)[2]
-        if result.startswith(_ANSWERED):
-            return result.removeprefix(_ANSWERED).partition(_GO_ON)[0].strip()
     return ""
 
 
@@ -292,7 +286,7 @@ def _tool_output(raw: bytes, at: int) -> str | None:
     blocks = raw.find(_TOOL_RESULTS, at, at + 200)
     if blocks < 0 or raw.find(_RESULT_FIRST, blocks, blocks + 200) < 0:
         return None
-    if len(raw) < _LONG and any(mark in raw for mark in _TYPED_IN_RESULTS):
+    if len(raw) < _LONG and _TYPED_IN_RESULT in raw:
         return None
     text = raw.find(_TEXT, blocks)
     if text < 0:
