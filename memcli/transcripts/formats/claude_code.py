@@ -131,7 +131,7 @@ class ClaudeCode:
             yield branch.said(message)
         branch.remember()
         if answer:
-            yield answer
+            yield branch.said(answer)
 
     def _other(self, record: Record, source: Source) -> RawMessage | None:
         kind = kind_of(record.data)
@@ -223,6 +223,8 @@ class _Branch:
         self._source = source
         # The key of each message, and of typed ones the message they follow.
         self._said: list[list[str]] = source.memo.get("said", [])
+        self._known = {key for _, key in self._said}
+        self._left: set[str] = set()
         self._after = ""
 
     def typed(self, record: Mapping[str, Any]) -> None:
@@ -234,6 +236,8 @@ class _Branch:
         for place, (after, key) in enumerate(self._said):
             if after == parent and not key.endswith(uuid):
                 for _, left in self._said[place:]:
+                    self._known.discard(left)
+                    self._left.add(left)
                     self._source.withdrawn[left] = None
                     self._source.skip("message on an abandoned branch")
                 del self._said[place:]
@@ -244,7 +248,12 @@ class _Branch:
         """Note a message of the branch, and hand it on."""
         if message.key or message.id:
             key = message.key or f"{message.thread_id}/{message.id}"
-            self._said.append([self._after, key])
+            if key in self._left:  # the person went back once more
+                self._left.discard(key)
+                self._source.withdrawn.pop(key, None)
+            if key not in self._known:
+                self._known.add(key)
+                self._said.append([self._after, key])
         self._after = ""
         return message
 
