@@ -111,13 +111,13 @@ class Codex:
             if session.turn_id != before:
                 # The turn may go on after what is there now.
                 source.read_again_from = record
-                _remember(session, source)
+                _remember(session, source, before)
             if turn is not None and session.subagent:
                 source.skip("subagent turn")
             elif turn is not None:
                 turns.append(turn)
         if source.read_again_from is None:
-            _remember(session, source)
+            _remember(session, source, session.turn_id)
         chosen = one_layer(turns)
         if left := len(turns) - len(chosen):
             source.report.skipped["the same turn in another layer"] += left
@@ -400,13 +400,13 @@ def _remembered(source: Source) -> _Session:
     )
 
 
-def _remember(session: _Session, source: Source) -> None:
+def _remember(session: _Session, source: Source, turn_id: str | None) -> None:
     source.memo |= {
         "thread_id": session.thread_id,
         "root": session.root,
         "known": session.known,
         "subagent": session.subagent,
-        "turn_id": session.turn_id,
+        "turn_id": turn_id,
         "began_at": session.began_at,
         "metadata": session.metadata,
     }
