@@ -579,14 +579,14 @@ def test_a_shortened_prompt_is_an_edit_and_due_again(store: Store) -> None:
     assert row == ("Yes", None)
 
 
-@pytest.mark.parametrize("size", [1, 3000, 30_000])
+@pytest.mark.parametrize("size", [1, 100, 3000])  # the last is more than a megabyte
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.97])
 @pytest.mark.parametrize("grown", [True, False])
 def test_an_edit_anywhere_in_a_log_is_noticed(
     store: Store, size: int, place: float, grown: bool
 ) -> None:
     path = store.logs / "a.jsonl"
-    lines = [line(number, f"{number} {'x' * 40}") for number in range(size)]
+    lines = [line(number, f"{number} {'x' * 400}") for number in range(size)]
     path.write_bytes(b"".join(lines))
     store.run()
     chosen = int(place * size)

@@ -55,8 +55,7 @@ _RESULT_FIRST = b'"type":"tool_result"'
 # What stands before a person's words in a tool's result.
 _REFUSED = "The user doesn't want to proceed with this tool use"
 _REASON = "the user said:\n"
-_TYPED_IN_RESULT = b"the user said:"
-_LONG = 32_000
+_REFUSED_AS_BYTES = _REFUSED.encode()
 _REMEMBERED = 300  # messages that may still be gone back on after the file has grown
 # System events may take messages back, attachments may be prompts.
 _NEVER_READ = _EVENTS_WITHOUT_MESSAGES - {"system", "attachment"}
@@ -295,8 +294,8 @@ def _tool_output(raw: bytes, at: int) -> str | None:
     blocks = raw.find(_TOOL_RESULTS, at, at + 200)
     if blocks < 0 or raw.find(_RESULT_FIRST, blocks, blocks + 200) < 0:
         return None
-    if len(raw) < _LONG and _TYPED_IN_RESULT in raw:
-        return None
+    if raw.find(_REFUSED_AS_BYTES, blocks, blocks + 300) >= 0:
+        return None  # may hold why
     text = raw.find(_TEXT, blocks)
     if text < 0:
         return "turn without text"
