@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,17 @@ def test_lists_that_come_with_an_export_do_not_sound_like_a_failure(cli: Cli) ->
     done = cli("inspect", "-m", "slack")
     assert "no transcripts: 1 list that comes with an export" in done.out
     assert "thread general\n    2026-01-02 09:10 ana: hi" in done.out
+
+
+def test_a_zip_on_standard_input_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.jsonl", '{"role": "user", "content": "x"}')
+    done = subprocess.run(
+        [sys.executable, "-m", "memcli", "inspect", "-"],
+        input=path.read_bytes(),
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 1
+    assert b"a zip on standard input: save it as a file first" in done.stdout

@@ -158,3 +158,11 @@ def test_overload_is_waited_out(cli: Cli, serve: Serve) -> None:
     server = serve(lambda request: next(answers, api.tool_call([TEA])))
     assert cli("reflect", transcript()).code == 0
     assert len(server.requests) == 3
+
+
+def test_a_thread_of_commands_alone_is_not_paid_for(cli: Cli, serve: Serve) -> None:
+    server = serve(lambda request: api.tool_call([]))
+    done = cli("reflect", transcript("/clear"), "--json")
+    assert done.json["threads"]["reflected"] == ["t1"]
+    assert server.requests == []
+    assert cli("status", "--json").json["due"] == []

@@ -272,3 +272,10 @@ def test_among_several_people_everybody_is_called_by_what_the_chat_calls_them() 
     assert [c.text for c in found] == ["Max_87 prefers tea.", "Ana prefers coffee."]
     alone = extract(turn("I prefer tea.", name="max_87"))
     assert [c.text for c in alone] == ["The user prefers tea."]
+
+
+def test_in_a_chat_between_people_nobody_is_the_user() -> None:
+    said = turn("I prefer tea.", name="max_87")
+    thread = Thread("t1", "slack", {}, SAID, SAID, 1, 1)
+    (found,) = OfflineExtractor().extract(ThreadPart(thread, (), (said,))).candidates
+    assert (found.text, found.author) == ("Max_87 prefers tea.", "max_87")

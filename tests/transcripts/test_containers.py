@@ -202,3 +202,17 @@ def test_base64_is_not_parsed(tmp_path: Path) -> None:
     found, report = read(path)
     assert texts(found) == ["see the picture"]
     assert report.skipped == {"image block": 1}
+
+
+def test_an_element_too_large_for_memory_is_an_error_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from memcli.transcripts import pieces as cutting
+    from memcli.transcripts import read as reading
+
+    monkeypatch.setattr(reading, "_AT_ONCE", 4096)
+    monkeypatch.setattr(cutting, "_LARGEST", 2 << 20)
+    path = tmp_path / "conversations.json"
+    path.write_bytes(b'[{"mapping": {}, "x": "' + b"y" * (8 << 20) + b'"}]')
+    _, report = read(path)
+    assert report.error == "an element of more than 2 mb"
