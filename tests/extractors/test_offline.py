@@ -279,3 +279,19 @@ def test_in_a_chat_between_people_nobody_is_the_user() -> None:
     thread = Thread("t1", "slack", {}, SAID, SAID, 1, 1)
     (found,) = OfflineExtractor().extract(ThreadPart(thread, (), (said,))).candidates
     assert (found.text, found.author) == ("Max_87 prefers tea.", "max_87")
+
+
+@pytest.mark.parametrize(
+    ("said", "memory"),
+    [
+        ("I decided to leave the club on 1 September.",
+         "The user decided to leave the club on 1 September 2026."),
+        ("We decided on 1 August to leave the club.",
+         "The user's team decided on 1 August 2026 to leave the club."),
+    ],
+)  # fmt: skip
+def test_what_was_decided_lies_ahead_of_the_deciding(said: str, memory: str) -> None:
+    assert kept(said) in (
+        [memory],
+        [memory.replace("The user's team", "The user, with others,")],
+    )

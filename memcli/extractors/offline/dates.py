@@ -93,11 +93,18 @@ def mentions(text: str, said_on: date, tense: Tense | None) -> list[TimeMention]
     return sorted(found, key=lambda mention: mention.start)
 
 
+# What was decided to be done lies ahead, though the deciding is past.
+_INTENDED = re.compile(
+    r"\b(?:decided|agreed|planned|chose|promised|resolved) (?:not )?to \w+",
+    re.IGNORECASE,
+)
+
+
 def _tense_before(text: str, at: int) -> Tense | None:
     """The verb beside a time tells its direction, whatever the rest of the
     sentence does: "… started in October" looks back, "… starts on Monday" ahead.
     """
-    if _COMING_VERB.search(text, 0, at):
+    if _COMING_VERB.search(text, 0, at) or _INTENDED.search(text, 0, at):
         return "future"
     return "past" if _PAST_VERB.search(text, 0, at) else None
 
