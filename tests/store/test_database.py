@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,33 @@ def test_a_run_that_was_killed_is_taken_up_where_it_stopped(
     assert [m["sources"] for m in killed] == [m["sources"] for m in whole]
     outcomes = {run["outcome"] for run in cli("status", "--json").json["runs"]}
     assert outcomes <= {"done", "interrupted"}
+
+
+def test_a_database_of_the_first_release_is_read_on(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_lines(Path("a.jsonl"), said("I prefer tea.", id="1"))
+    path = Path("memories.db")
+    with monkeypatch.context() as before:
+        before.setattr(schema, "STEPS", schema.STEPS[:6])
+        connect(path).close()
+    facts = Path("a.jsonl").stat()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(
+            "INSERT INTO threads (id, format, metadata) VALUES ('t1', 'x', '{}')"
+        )
+        db.execute(
+            "INSERT INTO messages (key, thread_id, message_id, role, text, sent_at) "
+            "VALUES ('t1/0', 't1', '0', 'user', 'before', '2026-01-01T00:00:00.000Z')"
+        )
+        # A file in a format that was not known then, and has not changed since.
+        db.execute(
+            "INSERT INTO files (path, size, mtime_ns, inode, read_at) "
+            "VALUES (?, ?, ?, ?, '2026')",
+            (str(Path("a.jsonl").absolute()), facts.st_size, facts.st_mtime_ns,
+             facts.st_ino),
+        )  # fmt: skip
+    done = cli("reflect", "a.jsonl", "--db", path, "--json")
+    assert (done.code, done.json["messages"]["added"]) == (0, 1)
+    found = cli("search", "tea", "--in", "messages", "--db", path, "--json").json
+    assert found[0]["text"] == "I prefer tea."

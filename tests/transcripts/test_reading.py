@@ -252,3 +252,12 @@ def test_no_content_makes_reading_fail(values: list[Any]) -> None:
         for item in found:
             assert item.message.text.strip()
             assert item.message.sent_at.tzinfo is not None
+
+
+def test_files_named_by_date_are_threads_of_their_own(tmp_path: Path) -> None:
+    line = {"role": "user", "message": {"content": [{"type": "text", "text": "hi"}]}}
+    threads = set()
+    for name in ("chat.2026-01.jsonl", "chat.2026-02.jsonl"):
+        ((item,), _) = read(write_lines(tmp_path / name, line))
+        threads.add(item.message.thread_id)
+    assert threads == {"chat.2026-01", "chat.2026-02"}

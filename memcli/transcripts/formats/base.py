@@ -60,6 +60,9 @@ class RawMessage:
     as_of: datetime | None = None
 
 
+_SUFFIXES = (".json", ".jsonl", ".ndjson", ".txt", ".log", ".gz", ".zst")
+
+
 def _nothing_beside(name: str) -> bytes | None:
     return None
 
@@ -94,8 +97,11 @@ class Source:
 
     @property
     def stem(self) -> str:
-        """The file's name without its extensions."""
-        return self.path.name.partition(".")[0] or self.path.name
+        """The file's name without what tells its kind; other dots are part of it."""
+        name = self.path
+        while name.suffix.lower() in _SUFFIXES:
+            name = name.with_suffix("")
+        return name.name
 
 
 @runtime_checkable
