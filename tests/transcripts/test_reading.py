@@ -169,6 +169,19 @@ def test_a_very_long_text_is_cut(tmp_path: Path) -> None:
         (b"Dear diary,\ntoday\n", "text, but no transcript format memcli knows"),
         (b'{\n  "a": 1\n}\n', "JSON, but no transcript format memcli knows"),
         (b'[{"a": 1}', "broken JSON"),
+        (
+            '{"role": "user"}\n'.encode("utf-16"),
+            "UTF-16 text, convert it to UTF-8 first",
+        ),
+        (b"\x89PNG\r\n\xff\xd8\xff\xe0 more of it", "binary file"),
+        (
+            b"[2026-01-05 10:15:03] production.ERROR: User logged in\n" * 3,
+            "text, but no transcript format memcli knows",
+        ),
+        (
+            b"2026-01-05 10:15:03 - INFO: started\n" * 3,
+            "text, but no transcript format memcli knows",
+        ),
         (b'[{"mapping": {"x":', "broken JSON that looks like a transcript"),
         (b'{"a": 1}\n', "JSON, but no transcript format memcli knows"),
         (b'"just text"\n17\n', "text, but no transcript format memcli knows"),
