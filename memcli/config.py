@@ -44,13 +44,21 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("db", str, "", "the SQLite file with the memories"),
     Setting("namespace", str, "memories/{user_id:-me}", "where memories are put"),
     Setting("quiet-period", str, "30m", "how long a thread must have been quiet"),
-    Setting("workers", int, 4, "how many threads are extracted at once"),
+    Setting("workers", int, 8, "how many threads are extracted at once"),
     Setting("extractor", str, "auto", "auto, claude or offline"),
     Setting("model", str, "claude-haiku-5-5", "the model of the claude extractor"),
+    Setting("provider", str, "anthropic", "anthropic, bedrock or vertex"),
+    Setting("instructions", str, "", "a file with more to tell the model"),
+    Setting("budget", str, "10", "dollars a run may spend at most, or none"),
+    Setting("timeout", str, "5m", "how long one answer of the model may take"),
+    Setting("patience", str, "10m", "how long an overloaded model is waited for"),
     Setting("min-confidence", float, 0.6, "candidates below this are set aside"),
     Setting("embedding-model", str, "all-MiniLM-L6-v2", "name or folder of a model"),
     Setting("limit", int, 10, "how many hits a search shows"),
 )
+_PATHS = ("db", "instructions")
+# A table in the file beside the settings: what models cost.
+_PRICES = "prices"
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
@@ -62,6 +70,18 @@ def load(flags: Mapping[str, Any]) -> dict[str, Value]:
     """
     files = [(path, _read(path)) for path in config_files() if path.is_file()]
     return {setting.name: _resolve(setting, flags, files) for setting in SETTINGS}
+
+
+def prices() -> dict[str, Any]:
+    """What the user says models cost, as it stands in `memcli.toml`: a table for
+    each model. Raises UsageError for anything else under that name."""
+    found: dict[str, Any] = {}
+    for path in reversed([path for path in config_files() if path.is_file()]):
+        table = _read(path).get(_PRICES, {})
+        if not isinstance(table, dict):
+            raise UsageError(f'{path}: write prices as [prices."MODEL"] tables')
+        found |= table
+    return found
 
 
 def config_files() -> list[Path]:
@@ -98,7 +118,8 @@ def _resolve(
     for path, content in files:
         if setting.name in content:
             found = _convert(setting, content[setting.name], str(path))
-            if setting.name == "db":  # a relative path in a file is beside that file
+            if setting.name in _PATHS and found:
+                # A relative path in a file is beside that file.
                 found = str(path.parent / Path(found).expanduser())
             return Value(setting, found, str(path))
     if setting.name == "db":
@@ -127,7 +148,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
-    unknown = sorted(set(content) - set(_BY_NAME))
+    unknown = sorted(set(content) - set(_BY_NAME) - {_PRICES})
     if unknown:
         known = ", ".join(_BY_NAME)
         raise UsageError(f"{path}: unknown setting {unknown[0]!r}; known: {known}")

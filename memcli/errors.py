@@ -6,18 +6,28 @@
     │   ├── NamespaceError      2  a namespace template that cannot be filled
     │   └── StoreError          2  the database cannot be opened or is not ours
     ├── ExtractorError          1  an extractor failed on one thread
+    │   ├── RequestRejected     1  … and will again: the server refuses the request
+    │   ├── TooLong             1  … and may not on half of it
     │   └── ExtractorUnusable   2  … on every thread: bad key, unknown model
+    ├── Outage                  1  the model cannot be reached for now
+    ├── BudgetSpent             4  the run's ceiling is reached; the rest stays due
     ├── Interrupted           130  Ctrl-C or SIGTERM; what was finished is kept
     └── Locked                  3  another run holds the database
 
 Every message is one line that a person can act on.
 """
 
+from memcli.models import Asked
+
 
 class MemcliError(Exception):
-    """Base of everything memcli raises on purpose."""
+    """Base of everything memcli raises on purpose.
+
+    `asked` are the requests to a model that were paid for before it failed.
+    """
 
     exit_code = 1
+    asked: tuple[Asked, ...] = ()
 
 
 class UsageError(MemcliError):
@@ -42,10 +52,29 @@ class ExtractorError(MemcliError):
     """Extraction of one thread failed; the thread stays due."""
 
 
+class RequestRejected(ExtractorError):
+    """The server will not have this request, however often it is sent."""
+
+
+class TooLong(ExtractorError):
+    """The conversation, or what is to be said of it, is too long for one request."""
+
+
 class ExtractorUnusable(ExtractorError):
     """Extraction cannot work at all with this configuration."""
 
     exit_code = 2
+
+
+class Outage(MemcliError):
+    """The model cannot be reached, or has no capacity, and was waited for long
+    enough. No thread is at fault."""
+
+
+class BudgetSpent(MemcliError):
+    """Another request could cost more than the run may still spend."""
+
+    exit_code = 4
 
 
 class Interrupted(MemcliError):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 Role = Literal["user", "assistant"]
 
@@ -60,12 +60,16 @@ class Thread:
 class ThreadPart:
     """What one extraction sees: the new messages, and enough before them.
 
-    Memories may only cite `new`; `context` is there to be understood.
+    Memories may only cite `new`; `context` and `recorded`, the memories that
+    earlier parts of the thread suggested, are there to be understood. `left`
+    is how many new messages had no room and are for the next part.
     """
 
     thread: Thread
     context: tuple[Message, ...]
     new: tuple[Message, ...]
+    recorded: tuple[str, ...] = ()
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,9 @@ class Candidate:
     one. `replaces` holds the words for the old value when the speaker said
     that something changed; it is empty when only the change was said.
     `happens_on` is the day an event or plan is about. `author` is the name of
-    the person who said it, in chats where people have names.
+    the person who said it, in chats where people have names. `schema` is the
+    name of the user's own schema that `value` has, if it was asked for; of a
+    `profile` there is one document a namespace, and `value` is a patch of it.
     """
 
     text: str
@@ -98,6 +104,32 @@ class Candidate:
     happens_on: date | None = None
     signal: str = ""
     author: str | None = None
+    schema: str | None = None
+    value: Mapping[str, Any] | None = None
+    profile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one request to a model used, in tokens and dollars.
+
+    `input_tokens` are those that were not in the cache. `dollars` is None when
+    the model's price is not known.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    dollars: float | None = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One answered request to a model: how it ended, and what it used."""
+
+    outcome: Literal["answered", "invalid", "refused", "cut off"]
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +161,25 @@ class Memory:
     happens_on: date | None = None
     superseded_by: int | None = None
     sources: tuple[Source, ...] = ()
+    schema: str | None = None
+    value: Mapping[str, Any] | None = None
+    deleted: bool = False
 
     @property
     def strength(self) -> int:
-        """How many times it was said: the number of its sources."""
-        return len(self.sources)
+        """How many times it was said: on how many days, in how many threads. Two
+        quotes may stand for one thing said, as a question and its answer do."""
+        return len({(s.thread_id, s.said_at.date()) for s in self.sources})
 
 
 class Op(StrEnum):
     """What consolidation can do to the memories of a namespace."""
 
     INSERT = "insert"
-    STRENGTHEN = "strengthen"
+    UPDATE = "update"
     SUPERSEDE = "supersede"
+    DELETE = "delete"
+    STRENGTHEN = "strengthen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +189,17 @@ class Operation:
     INSERT stores the candidate. `closes` are memories it supersedes: they end
     at `valid_from`. `valid_to` and `superseded_by` are set when the candidate
     itself is older than what is known. STRENGTHEN adds the candidate's quotes
-    to `target`.
+    to `target`, UPDATE gives `target` a new `text` as well (and, for a profile,
+    a new `value`), and DELETE takes `target` away, since the candidate says that
+    it never held.
     """
 
-    op: Literal[Op.INSERT, Op.STRENGTHEN]
+    op: Literal[Op.INSERT, Op.UPDATE, Op.DELETE, Op.STRENGTHEN]
     reason: str
     target: int | None = None
+    text: str | None = None
+    value: Mapping[str, Any] | None = None
+    field_times: Mapping[str, str] | None = None
     closes: tuple[int, ...] = ()
     valid_to: datetime | None = None
     superseded_by: int | None = None

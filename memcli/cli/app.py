@@ -10,8 +10,8 @@ from memcli import __version__
 
 # Each is a function of that name in the module of that name, in this package.
 COMMANDS = (
-    "reflect", "watch", "search", "show", "status", "inspect", "formats", "export",
-    "config",
+    "reflect", "watch", "search", "show", "status", "runs", "retry", "inspect",
+    "formats", "export", "config",
 )  # fmt: skip
 
 

@@ -54,11 +54,15 @@ def _markdown(found: Iterable[Memory]) -> Iterable[str]:
         if number:
             yield ""
         yield f"# {namespace}"
-        by_kind = sorted(group, key=lambda memory: memory.kind.value)
-        for kind, listed in groupby(by_kind, key=lambda memory: memory.kind.value):
+        by_kind = sorted(group, key=_heading)
+        for kind, listed in groupby(by_kind, key=_heading):
             yield ""
             yield f"## {kind}"
             yield ""
             for memory in listed:
                 until = f", until {day(memory.valid_to)}" if memory.valid_to else ""
                 yield f"- {memory.text} ({day(memory.valid_from)}{until})"
+
+
+def _heading(memory: Memory) -> str:
+    return memory.schema or memory.kind.value

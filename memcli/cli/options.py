@@ -56,6 +56,45 @@ ExtractorName = Annotated[
 Model = Annotated[
     str | None, typer.Option(metavar="NAME", help="For the claude extractor.")
 ]
+Provider = Annotated[
+    str | None, typer.Option(metavar="NAME", help="anthropic, bedrock or vertex.")
+]
+Instructions = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="More to tell the model, for every thread."),
+]
+Schemas = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--schema",
+        metavar="SCHEMA",
+        help="Memories of this shape: module:Class, file.py:Class or a .json file.",
+    ),
+]
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile", metavar="SCHEMA", help="One document of this shape a namespace."
+    ),
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(metavar="DOLLARS", help="Spend no more than that in a run, or none."),
+]
+Timeout = Annotated[
+    str | None, typer.Option(metavar="TIME", help="How long one answer may take.")
+]
+Patience = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="How long an overloaded model is waited for."),
+]
+NoInserts = Annotated[
+    bool, typer.Option("--no-inserts", help="Add no memory; known ones may change.")
+]
+NoUpdates = Annotated[
+    bool, typer.Option("--no-updates", help="Change and end no memory.")
+]
+NoDeletes = Annotated[bool, typer.Option("--no-deletes", help="Take no memory away.")]
 MinConfidence = Annotated[
     float | None, typer.Option(min=0.0, max=1.0, help="Set aside what is below.")
 ]
@@ -69,6 +108,11 @@ def settings(**flags: Any) -> dict[str, Any]:
     """The values in force; flags are given with `_` for `-`, None if not given."""
     named = {name.replace("_", "-"): value for name, value in flags.items()}
     return {name: found.value for name, found in config.load(named).items()}
+
+
+def default(name: str) -> Any:
+    """What a setting is when nobody says anything."""
+    return next(setting.default for setting in config.SETTINGS if setting.name == name)
 
 
 def database_path(values: Mapping[str, Any]) -> Path:

@@ -1,15 +1,23 @@
 """`memcli reflect PATH…`: transcripts → memories."""
 
+import sqlite3
 import sys
 from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from memcli.cli import options
 from memcli.cli.wording import print_json
-from memcli.errors import Interrupted
+from memcli.errors import Interrupted, UsageError
 from memcli.store.database import connect, explain_errors, run_lock
 from memcli.when import utc_now
+
+if TYPE_CHECKING:
+    from memcli.extractors.choose import Wanted
+    from memcli.reflection.progress import Listener
+    from memcli.reflection.run import Request
 
 
 def reflect(
@@ -18,9 +26,38 @@ def reflect(
     namespace: options.Template = None,
     set_: options.Set = None,
     quiet_period: options.QuietPeriod = None,
-    workers: options.Workers = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what would be sent and its price; send nothing."
+        ),
+    ] = False,
+    budget: options.Budget = None,
     extractor: options.ExtractorName = None,
     model: options.Model = None,
+    provider: options.Provider = None,
+    instructions: options.Instructions = None,
+    schema: options.Schemas = None,
+    profile: options.Profiles = None,
+    batch: Annotated[
+        bool,
+        typer.Option(
+            "--batch", help="Half the price: submit now, the next run has the answers."
+        ),
+    ] = False,
+    stale: Annotated[
+        bool,
+        typer.Option(
+            "--stale",
+            help="Also do again what another model, prompt or the offline rules did.",
+        ),
+    ] = False,
+    no_inserts: options.NoInserts = False,
+    no_updates: options.NoUpdates = False,
+    no_deletes: options.NoDeletes = False,
+    workers: options.Workers = None,
+    timeout: options.Timeout = None,
+    patience: options.Patience = None,
     min_confidence: options.MinConfidence = None,
     embedding_model: options.EmbeddingModel = None,
     quiet: options.Quiet = False,
@@ -30,21 +67,48 @@ def reflect(
 
     Nothing is extracted twice: a second run over the same files does no work.
     Exit codes: 0 done, 1 some threads failed, 2 nothing could be read, 3 another
-    run holds the database, 130 interrupted.
+    run holds the database, 4 the budget ended the run, 130 interrupted.
     """
     values = options.settings(
         db=db, namespace=namespace, quiet_period=quiet_period, workers=workers,
-        extractor=extractor, model=model, min_confidence=min_confidence,
-        embedding_model=embedding_model,
+        extractor=extractor, model=model, provider=provider,
+        instructions=instructions, budget=budget, timeout=timeout, patience=patience,
+        min_confidence=min_confidence, embedding_model=embedding_model,
     )  # fmt: skip
     from memcli.cli import running  # the other commands do not need it
+    from memcli.extractors.choose import check
+    from memcli.reflection.consolidate import Allowed
+
+    allowed = Allowed(not no_inserts, not no_updates, not no_deletes)
+    request = running.request(
+        values, paths, set_ or [], allowed=allowed, stale=stale, batch=batch
+    )
+    asked = running.wanted(values, schema or (), profile or ())
+    check(asked, dry=dry_run)
+    if batch and asked.provider != "anthropic":
+        raise UsageError(f"{asked.provider} has no Message Batches; leave out --batch")
+    listener = running.listener(sys.stderr, quiet=quiet)
+    if dry_run:
+        _preview(options.database_path(values), request, asked, listener, json_)
+    else:
+        path = running.prepared_database(values)
+        _run(path, request, asked, listener, quiet=quiet, as_json=json_)
+
+
+def _run(
+    path: Path,
+    request: "Request",
+    asked: "Wanted",
+    listener: "Listener",
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from memcli.cli import running
     from memcli.cli.progress import Lines
     from memcli.cli.report import complain, print_report, report_json
     from memcli.reflection.reflect import reflect as run
 
-    request = running.request(values, paths, set_ or [])
-    path = running.prepared_database(values)
-    listener = running.listener(sys.stderr, quiet=quiet)
     with (
         run_lock(path),
         explain_errors(path),
@@ -52,9 +116,9 @@ def reflect(
         running.stoppable() as stop,
         closing(listener) if isinstance(listener, Lines) else nullcontext(),
     ):
-        choose = running.chooser(values, listener)
+        choose = running.chooser(asked, listener, stop)
         report = run(store, request, choose, utc_now, listener, stop)
-    if json_:
+    if as_json:
         print_json(report_json(report))
     elif not quiet:
         print_report(report)
@@ -62,5 +126,39 @@ def reflect(
         raise Interrupted(
             "stopped; what was finished is kept, run it again for the rest"
         )
-    if complain(report):
+    failed = complain(report)
+    if report.ended_by is not None:
+        raise report.ended_by
+    if failed:
         raise typer.Exit(1)
+
+
+def _preview(
+    path: Path, request: "Request", asked: "Wanted", listener: "Listener", as_json: bool
+) -> None:
+    """A database that is not there yet is not made for this."""
+    from memcli.cli import running
+    from memcli.cli.preview import preview_json, print_preview
+    from memcli.cli.progress import Lines
+    from memcli.extractors.choose import choose
+    from memcli.reflection.preview import preview
+
+    def opened() -> sqlite3.Connection:
+        if path.exists():
+            return connect(path, create=False)
+        return connect(Path(":memory:"))
+
+    lock: Any = run_lock(path) if path.exists() else nullcontext()
+    with (
+        lock,
+        explain_errors(path),
+        closing(opened()) as store,
+        running.stoppable() as stop,
+        closing(listener) if isinstance(listener, Lines) else nullcontext(),
+    ):
+        extractor, _ = choose(asked, stop, dry=True)
+        found = preview(store, request, extractor, utc_now, listener, stop)
+    if as_json:
+        print_json(preview_json(found))
+    else:
+        print_preview(found, request.budget)

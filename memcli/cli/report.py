@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from memcli.cli.wording import counts, plural
+from memcli.cli.wording import counts, dollars, plural
 from memcli.models import Op
 from memcli.reflection.reflect import Report
 from memcli.when import format_duration, to_text, utc_now
@@ -36,14 +36,27 @@ def report_json(report: Report) -> dict[str, Any]:
                 for w in report.waiting
             ],
             "failed": report.failed,
+            "submitted": report.submitted,
+            "in_batches": report.in_batches,
         },
         "candidates": {"kept": report.candidates, "set_aside": dict(report.set_aside)},
         "memories": {
             "inserted": report.operations[Op.INSERT],
+            "updated": report.operations[Op.UPDATE],
             "strengthened": report.operations[Op.STRENGTHEN],
             "superseded": report.operations[Op.SUPERSEDE],
+            "deleted": report.operations[Op.DELETE],
         },
-        "tokens": {"input": report.input_tokens, "output": report.output_tokens},
+        "requests": report.cost.requests,
+        "answers_reused": report.reused,
+        "tokens": {
+            "input": report.cost.input_tokens,
+            "output": report.cost.output_tokens,
+            "cache_read": report.cost.cache_read_tokens,
+            "cache_write": report.cost.cache_write_tokens,
+        },
+        "dollars": report.cost.dollars,
+        "ended_by": str(report.ended_by) if report.ended_by else None,
         "interrupted": report.interrupted,
     }
 
@@ -82,11 +95,34 @@ def print_report(report: Report) -> None:
     done = report.operations
     if report.reflected or sum(done.values()):
         parts = [f"{plural(done[Op.INSERT], 'memory', 'memories')} added"]
-        if done[Op.STRENGTHEN]:
-            parts.append(f"{done[Op.STRENGTHEN]} strengthened")
-        if done[Op.SUPERSEDE]:
-            parts.append(f"{done[Op.SUPERSEDE]} superseded")
+        for op, what in (
+            (Op.UPDATE, "updated"), (Op.STRENGTHEN, "strengthened"),
+            (Op.SUPERSEDE, "superseded"), (Op.DELETE, "deleted"),
+        ):  # fmt: skip
+            if done[op]:
+                parts.append(f"{done[op]} {what}")
         print(", ".join(parts))
+    if report.set_aside:
+        print("set aside: " + counts(report.set_aside))
+    if report.submitted:
+        print(
+            f"{plural(len(report.submitted), 'thread')} submitted as a batch; "
+            "a later run has the answers"
+        )
+    elif report.in_batches:
+        print(f"{plural(report.in_batches, 'thread')} in a batch that is under way")
+    if report.cost.requests:
+        _print_cost(report)
+
+
+def _print_cost(report: Report) -> None:
+    cost = report.cost
+    shown = cost.input_tokens + cost.cache_read_tokens + cost.cache_write_tokens
+    print(
+        f"{dollars(cost.dollars)} for {plural(cost.requests, 'request')}: "
+        f"{shown:,} tokens in, {cost.cache_read_tokens:,} of them from the cache, "
+        f"{cost.output_tokens:,} out"
+    )
 
 
 def complain(report: Report) -> bool:

@@ -7,23 +7,82 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from memcli import namespaces
+from memcli import config, namespaces
 from memcli.cli import options
 from memcli.cli.progress import Lines
 from memcli.config import default_db
 from memcli.errors import Interrupted, StoreError, UsageError
 from memcli.extractors.base import Extractor
-from memcli.extractors.choose import check, choose
+from memcli.extractors.choose import Wanted, choose
 from memcli.reflection.progress import Listener, Silence
 from memcli.reflection.reflect import Request
 from memcli.when import parse_duration
 
 
+def wanted(
+    values: Mapping[str, Any],
+    schemas: Sequence[str] = (),
+    profiles: Sequence[str] = (),
+) -> Wanted:
+    """What the run was told about its extractor. Raises UsageError."""
+    budget, asked_for = _budget(values["budget"])
+    loaded = []
+    if schemas or profiles:
+        from memcli.extractors.schemas import load
+
+        loaded = [load(spec, profile=False) for spec in schemas]
+        loaded += [load(spec, profile=True) for spec in profiles]
+        names = [schema.name for schema in loaded]
+        if len(set(names)) < len(names):
+            raise UsageError("two schemas have one name: " + ", ".join(names))
+    return Wanted(
+        name=values["extractor"],
+        model=values["model"],
+        provider=values["provider"],
+        instructions=_instructions(values["instructions"]),
+        schemas=tuple(loaded),
+        budget=budget,
+        asked_for_budget=asked_for,
+        prices=config.prices(),
+        timeout=parse_duration(values["timeout"]),
+        patience=parse_duration(values["patience"]),
+    )
+
+
+def _budget(text: str) -> tuple[float | None, bool]:
+    """Dollars, or None for no ceiling; and whether it is not just the default."""
+    if text.strip().lower() == "none":
+        return None, True
+    try:
+        dollars = float(text.strip().removeprefix("$"))
+    except ValueError:
+        dollars = -1
+    if not 0 <= dollars < 1e9:
+        raise UsageError(f"budget {text!r}: write dollars, such as 2.50, or none")
+    return dollars, text != options.default("budget")
+
+
+def _instructions(name: str) -> str:
+    if not name:
+        return ""
+    try:
+        text = Path(name).expanduser().read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UsageError(f"instructions {name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"instructions {name}: not text in UTF-8") from error
+    if not text:
+        raise UsageError(f"instructions {name}: the file is empty")
+    return text
+
+
 def request(
-    values: Mapping[str, Any], paths: Sequence[str], pairs: Sequence[str]
+    values: Mapping[str, Any],
+    paths: Sequence[str],
+    pairs: Sequence[str],
+    **more: Any,
 ) -> Request:
     """What a run is asked to do, checked. Raises UsageError."""
-    check(values["extractor"])
     namespaces.check_template(values["namespace"])
     metadata = {}
     for pair in pairs:
@@ -39,6 +98,8 @@ def request(
         embedding_model=values["embedding-model"],
         min_confidence=values["min-confidence"],
         set_metadata=metadata,
+        budget=_budget(values["budget"])[0],
+        **more,
     )
 
 
@@ -65,11 +126,13 @@ def listener(stream: TextIO, *, quiet: bool) -> Listener:
     return Bar(stream)
 
 
-def chooser(values: Mapping[str, Any], listener: Listener) -> Callable[[], Extractor]:
+def chooser(
+    asked: Wanted, listener: Listener, stop: threading.Event
+) -> Callable[[], Extractor]:
     """Chooses the extractor when the first thread is due, and says which and why."""
 
     def chosen() -> Extractor:
-        found, why = choose(values["extractor"], values["model"])
+        found, why = choose(asked, stop)
         listener.notice(why)
         return found
 

@@ -98,7 +98,9 @@ def _print_hit(out: Console, hit: Hit, query: str) -> None:
         return
     detail = origin_line(source)
     if hit.memory is not None:
-        detail = f"{hit.memory.kind}, {detail}, {hit.memory.namespace}"
+        detail = (
+            f"{hit.memory.schema or hit.memory.kind}, {detail}, {hit.memory.namespace}"
+        )
         if hit.memory.strength > 1:
             detail += f", said {hit.memory.strength} times"
     print_row(out, Text(" " * len(lead)), Text(detail, "dim"))

@@ -9,10 +9,10 @@ from rich.text import Text
 
 from memcli.cli import options
 from memcli.cli.render import console, day, memory_json, origin_line, print_row
-from memcli.cli.wording import plural, print_json
+from memcli.cli.wording import dollars, plural, print_json
 from memcli.errors import UsageError
 from memcli.models import HistoryEntry, Memory, Message
-from memcli.store import memories, threads
+from memcli.store import memories, runs, threads
 from memcli.when import to_text
 
 
@@ -62,7 +62,7 @@ def _show_many(found: list[Memory], as_json: bool) -> None:
         )
         for memory in listed:
             lead = Text.assemble(
-                (f"{memory.id:>4}", "cyan"), f"  {memory.kind:<11}  ",
+                (f"{memory.id:>4}", "cyan"), f"  {memory.schema or memory.kind:<11}  ",
                 (f"{day(memory.valid_from)}  ", "dim"),
             )  # fmt: skip
             body = Text(memory.text)
@@ -79,8 +79,12 @@ def _show_one(store: Any, id: str, as_json: bool) -> None:
     if memory is None:
         raise UsageError(f"no memory {id}; `memcli show` lists them")
     history = memories.history(store, number)
+    cost = runs.cost_of_memory(store, number)
     if as_json:
-        print_json(memory_json(memory) | {"history": [_entry_json(e) for e in history]})
+        print_json(
+            memory_json(memory)
+            | {"dollars": cost, "history": [_entry_json(e) for e in history]}
+        )
         return
     out = console()
     print_row(out, Text(f"{memory.id}  ", "cyan"), Text(memory.text, "bold"))
@@ -97,6 +101,12 @@ def _show_one(store: Any, id: str, as_json: bool) -> None:
     ]
     if memory.happens_on:
         facts.insert(3, ("day", memory.happens_on.isoformat()))
+    if memory.schema is not None:
+        facts[0] = ("schema", memory.schema)
+    if memory.deleted:
+        facts.append(("deleted", "taken away, see the history"))
+    if cost != 0:
+        facts.append(("cost", dollars(cost)))
     for name, value in facts:
         print_row(out, Text(f"    {name:<11} ", "dim"), Text(value))
     out.print(Text("    said", "dim"))

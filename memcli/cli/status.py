@@ -7,9 +7,10 @@ from rich.text import Text
 
 from memcli.cli import options
 from memcli.cli.render import console
-from memcli.cli.wording import ago, plural, print_json
+from memcli.cli.runs import run_line
+from memcli.cli.wording import dollars, plural, print_json
 from memcli.reflection.due import split_by_quiet
-from memcli.store import files, runs, search, threads, vectors
+from memcli.store import batches, files, runs, search, threads, vectors
 from memcli.when import format_duration, from_text, parse_duration, to_text
 
 _LISTED = 5
@@ -34,8 +35,11 @@ def status(db: options.Db = None, json_: options.Json = False) -> None:
                 {"thread_id": w.thread.id, "due_at": to_text(w.due_at)} for w in waiting
             ],
             "failed": [
-                {"thread_id": id, "error": error} for id, error in threads.failed(store)
+                {"thread_id": id, "error": error, "attempts": attempts}
+                for id, error, attempts in threads.failed(store)
             ],
+            "in_batches": batches.under_way(store),
+            "dollars": runs.dollars_in_all(store),
             "runs": runs.last(store, _LISTED),
         }
     if json_:
@@ -64,16 +68,24 @@ def _print(found: dict[str, Any], now: datetime) -> None:
     out.print(f"  failed   {plural(len(found['failed']), 'thread')}")
     for failed in found["failed"][:_LISTED]:
         out.print(Text(f"             {failed['thread_id']}: {failed['error']}", "red"))
+    given_up = [f for f in found["failed"] if f["attempts"] >= threads.MAX_ATTEMPTS]
+    if given_up:
+        out.print(Text(
+            f"             {plural(len(given_up), 'thread')} failed "
+            f"{threads.MAX_ATTEMPTS} times and is left alone; `memcli retry` makes "
+            "it due" if len(given_up) == 1 else
+            f"             {plural(len(given_up), 'thread')} failed "
+            f"{threads.MAX_ATTEMPTS} times and are left alone; `memcli retry` makes "
+            "them due", "dim",
+        ))  # fmt: skip
+    if found["in_batches"]:
+        out.print(f"  batches  {plural(found['in_batches'], 'thread')} under way")
+    if found["dollars"] != 0:
+        out.print(f"  spent    {dollars(found['dollars'])}")
     if found["runs"]:
         out.print("  runs")
     for run in found["runs"]:
-        when = ago(from_text(run["started_at"]), now)
-        out.print(Text(
-            f"    {run['id']:>3}  {when:<9} {run['outcome']:<12} {run['extractor']:<8} "
-            f"{plural(run['threads_reflected'] or 0, 'thread')}, "
-            f"{run['inserted'] or 0} added, {run['strengthened'] or 0} strengthened, "
-            f"{run['superseded'] or 0} superseded"
-        ))  # fmt: skip
+        out.print(Text("    ").append_text(run_line(run, now)))
 
 
 def _size(count: int) -> str:

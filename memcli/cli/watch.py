@@ -24,6 +24,16 @@ def watch(
     workers: options.Workers = None,
     extractor: options.ExtractorName = None,
     model: options.Model = None,
+    provider: options.Provider = None,
+    instructions: options.Instructions = None,
+    schema: options.Schemas = None,
+    profile: options.Profiles = None,
+    budget: options.Budget = None,
+    timeout: options.Timeout = None,
+    patience: options.Patience = None,
+    no_inserts: options.NoInserts = False,
+    no_updates: options.NoUpdates = False,
+    no_deletes: options.NoDeletes = False,
     min_confidence: options.MinConfidence = None,
     embedding_model: options.EmbeddingModel = None,
     quiet: options.Quiet = False,
@@ -36,31 +46,36 @@ def watch(
     """
     values = options.settings(
         db=db, namespace=namespace, quiet_period=quiet_period, workers=workers,
-        extractor=extractor, model=model, min_confidence=min_confidence,
-        embedding_model=embedding_model,
+        extractor=extractor, model=model, provider=provider,
+        instructions=instructions, budget=budget, timeout=timeout, patience=patience,
+        min_confidence=min_confidence, embedding_model=embedding_model,
     )  # fmt: skip
     from memcli.cli import running
     from memcli.cli.progress import Lines
     from memcli.cli.report import complain, print_report
+    from memcli.extractors.choose import check
     from memcli.reflection import watch as watching
+    from memcli.reflection.consolidate import Allowed
     from memcli.reflection.reflect import Report
     from memcli.reflection.reflect import reflect as reflect_once
 
     _check(paths)
-    request = running.request(values, paths, set_ or [])
+    allowed = Allowed(not no_inserts, not no_updates, not no_deletes)
+    request = running.request(values, paths, set_ or [], allowed=allowed)
+    asked = running.wanted(values, schema or (), profile or ())
+    check(asked)
     database = running.prepared_database(values)
     listener = running.listener(sys.stderr, quiet=quiet)
 
-    choose = running.chooser(values, _Once(listener))
-
     def run(paths: Sequence[str]) -> Report:
+        choose = running.chooser(asked, _Once(listener), stop)
         with (
             run_lock(database),
             explain_errors(database),
             closing(connect(database)) as store,
         ):
-            asked = replace(request, paths=paths, may_find_nothing=True)
-            return reflect_once(store, asked, choose, utc_now, listener, stop)
+            this = replace(request, paths=paths, may_find_nothing=True)
+            return reflect_once(store, this, choose, utc_now, listener, stop)
 
     def tell(report: Report) -> None:
         complain(report)

@@ -18,6 +18,15 @@ def plural(count: int, noun: str, many: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
+def dollars(amount: float | None) -> str:
+    """`$1.20`; small amounts with as many digits as they need, `$?` if unknown."""
+    if amount is None:
+        return "$?"
+    if amount == 0 or amount >= 0.995:
+        return f"${amount:.2f}"
+    return f"${amount:.4f}" if amount >= 0.0001 else "under $0.0001"
+
+
 def counts(counter: Counter[str], most: int = 8) -> str:
     """`12 harness text, 3 thinking block`: the commonest first."""
     listed = [f"{n:,} {what}" for what, n in counter.most_common(most)]

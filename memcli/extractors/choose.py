@@ -1,47 +1,126 @@
 """Which extractor a run uses, and a line that says so."""
 
-import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
 
+from memcli.asking import client
 from memcli.errors import UsageError
 from memcli.extractors.base import Extractor
 
-_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+if TYPE_CHECKING:
+    from memcli.extractors.schemas import Schema
 
 
-def check(name: str) -> None:
-    """Raise UsageError for a choice that cannot work, also when nothing is due."""
-    if name not in ("auto", "claude", "offline"):
-        raise UsageError(f"unknown extractor {name!r}; write auto, claude or offline")
-    if name == "claude" and not any(os.environ.get(key) for key in _KEYS):
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a run was told about its extractor. `budget` is in dollars, None for
+    no ceiling; `asked_for_budget` tells a ceiling somebody named from the default."""
+
+    name: str
+    model: str
+    provider: str = "anthropic"
+    instructions: str = ""
+    schemas: "tuple[Schema, ...]" = ()
+    budget: float | None = None
+    asked_for_budget: bool = False
+    prices: Mapping[str, Any] = field(default_factory=dict)
+    timeout: timedelta = timedelta(minutes=5)
+    patience: timedelta = timedelta(minutes=10)
+
+
+def check(wanted: Wanted, *, dry: bool = False) -> None:
+    """Raise UsageError for a choice that cannot work, also when nothing is due.
+
+    A `dry` run asks nobody, and needs no key.
+    """
+    if wanted.name not in ("auto", "claude", "offline"):
+        raise UsageError(
+            f"unknown extractor {wanted.name!r}; write auto, claude or offline"
+        )
+    credential = client.credential(wanted.provider)
+    if wanted.name == "claude" and credential is None and not dry:
         raise UsageError(
             "--extractor claude needs ANTHROPIC_API_KEY in the environment"
         )
+    if _is_offline(wanted):
+        for option, given in (
+            ("--schema and --profile", wanted.schemas),
+            ("--instructions", wanted.instructions),
+        ):
+            if given:
+                raise UsageError(
+                    f"{option} need a model: set ANTHROPIC_API_KEY, --extractor claude"
+                )
 
 
-def choose(name: str, model: str) -> tuple[Extractor, str]:
+def choose(
+    wanted: Wanted, stop: threading.Event, *, dry: bool = False
+) -> tuple[Extractor, str]:
     """The extractor, and what to tell the user about the choice.
 
     `auto` takes Claude when a key is configured. Raises UsageError as `check`
     does: a nightly run must not fall back to something else unasked.
     """
-    check(name)
-    key = next((key for key in _KEYS if os.environ.get(key)), None)
-    if name == "auto":
-        if key is None:
-            why = "no ANTHROPIC_API_KEY; nothing leaves this machine"
-            return _offline(), f"extractor: offline ({why})"
-        name = "claude"
-        why = f"{key} is set; --extractor offline costs nothing"
-    elif name == "offline":
-        return _offline(), "extractor: offline"
-    else:
-        why = str(key)
+    check(wanted, dry=dry)
+    if _is_offline(wanted):
+        why = ""
+        if wanted.name == "auto":
+            why = " (no ANTHROPIC_API_KEY; nothing leaves this machine)"
+        from memcli.extractors.offline.extractor import OfflineExtractor
+
+        return OfflineExtractor(), f"extractor: offline{why}"
+    return _claude(wanted, stop)
+
+
+def _is_offline(wanted: Wanted) -> bool:
+    """Only a key makes `auto` ask a model: an address alone may be there for
+    something else."""
+    if wanted.name == "auto":
+        credential = client.credential(wanted.provider)
+        return credential is None or credential == "ANTHROPIC_BASE_URL"
+    return wanted.name == "offline"
+
+
+def _claude(wanted: Wanted, stop: threading.Event) -> tuple[Extractor, str]:
+    from memcli.asking.asker import Asker
+    from memcli.asking.prices import as_of, price_of
+    from memcli.asking.spending import Purse
     from memcli.extractors.claude import ClaudeExtractor
 
-    return ClaudeExtractor(model), f"extractor: claude, {model} ({why})"
-
-
-def _offline() -> Extractor:
-    from memcli.extractors.offline.extractor import OfflineExtractor
-
-    return OfflineExtractor()
+    model = client.model_name(wanted.provider, wanted.model)
+    price = price_of(model, wanted.prices)
+    budget = wanted.budget
+    if price is None:
+        if wanted.asked_for_budget and budget is not None:
+            raise UsageError(
+                f"no price is known for {model}, so --budget cannot be kept; give one "
+                f'in memcli.toml: [prices."{model}"] with input and output, in dollars '
+                "per million tokens"
+            )
+        budget = None
+    asker = Asker(
+        model,
+        cast("client.Provider", wanted.provider),
+        price,
+        Purse(budget),
+        wanted.timeout,
+        wanted.patience,
+        stop,
+    )
+    extractor = ClaudeExtractor(
+        asker, instructions=wanted.instructions, schemas=wanted.schemas
+    )
+    credential = client.credential(wanted.provider)
+    told = [f"{credential} is set" if credential else "no key"]
+    if budget is not None:
+        told.append(f"at most ${budget:.2f} a run by the prices of {as_of()}")
+    elif price is None:
+        told.append("its price is not known, so there is no ceiling")
+    else:
+        told.append("no ceiling")
+    if wanted.name == "auto":
+        told.append("--extractor offline costs nothing")
+    return extractor, f"extractor: claude, {model} ({'; '.join(told)})"

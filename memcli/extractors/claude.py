@@ -1,221 +1,331 @@
-"""Claude as extractor: one request a thread, through the `anthropic` package.
+"""Claude as extractor: one request for each part of a thread.
 
-The answer comes as a call of one tool with a JSON schema. Servers that speak
-only a part of the Messages API may answer in text instead, so a JSON object in
-text is taken too. Quotes are checked by the caller, whatever the model says.
+What is asked stands in `prompts/extract.md`; the answer is a call of the tool
+`record_memories`. Tool use is asked for, not forced: the newest models think
+first, and refuse a forced call. Quotes are checked by the caller, whatever the
+model says.
 """
 
+import hashlib
 import json
-import re
-import secrets
-import threading
+from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from memcli.errors import ExtractorError, ExtractorUnusable
+from memcli.asking import answers, tokens
+from memcli.asking.answers import DoesNotFit
+from memcli.asking.asker import Answer, Asker
 from memcli.extractors.base import Extraction
+from memcli.extractors.rendering import Rendered, render
+from memcli.extractors.schemas import Schema, text_of
 from memcli.models import Candidate, Kind, Message, Quote, ThreadPart
 
-if TYPE_CHECKING:
-    from anthropic import Anthropic
-    from anthropic.types import Message as Answer
-
-MAX_TOKENS = 8192
-# Rate limits and overload are waited out, with the package's own backoff.
-RETRIES = 6
-TIMEOUT_SECONDS = 300.0
-_TOOL = "record_memories"
-_JSON_OBJECT = re.compile(r"\{.*\}", re.DOTALL)
+TOOL = "record_memories"
+# The dearer tier of the default model begins at 100,000 tokens; well below it,
+# a model also overlooks less. In characters, at three a token.
+PART_CHARACTERS = 120_000
+# Thinking counts as output, so a short conversation has some room as well.
+_LEAST_TOKENS = 4_000
+_MOST_TOKENS = 16_000
 
 
 class CitedQuote(BaseModel):
     """Words from one message."""
 
-    message: str = Field(description="the message's label, such as m3")
-    text: str = Field(description="verbatim words of that message")
+    message: str
+    text: str
+
+    @field_validator("message", mode="before")
+    @classmethod
+    def _label(cls, value: object) -> object:
+        """`[m3]`, `3` and 3 are m3."""
+        bare = str(value).strip().strip("[]")
+        return f"m{bare}" if bare.isdecimal() else bare
 
 
-class ExtractedMemory(BaseModel):
+class _Cited(BaseModel):
+    quotes: list[CitedQuote]
+    confidence: float = Field(ge=0, le=1)
+    happens_on: date | None = None
+
+    @field_validator("happens_on", mode="before")
+    @classmethod
+    def _no_day(cls, value: object) -> object:
+        return value or None
+
+
+class ExtractedMemory(_Cited):
     """One thing worth remembering."""
 
     text: str
     kind: Kind
-    quotes: list[CitedQuote]
-    confidence: float = Field(ge=0, le=1)
-    happens_on: date | None = None
     about: str | None = None
     replaces: str | None = None
 
 
-class Answered(BaseModel):
-    """What the tool is called with."""
+class ExtractedValue(_Cited):
+    """One value of a schema of the user's."""
 
-    memories: list[ExtractedMemory]
+    value: dict[str, Any]
 
 
 class ClaudeExtractor:
-    """Asks a model behind the Messages API; needs a key in the environment."""
+    """Asks a model behind the Messages API."""
 
     name = "claude"
 
-    def __init__(self, model: str) -> None:
-        self.model = model
-        self._client: Anthropic | None = None
-        self._making = threading.Lock()
+    def __init__(
+        self,
+        asker: Asker,
+        *,
+        instructions: str = "",
+        schemas: Sequence[Schema] = (),
+        part_characters: int = PART_CHARACTERS,
+    ) -> None:
+        self.model = asker.model
+        self.part_characters = part_characters
+        self.asker = asker
+        self._schemas = {schema.name: schema for schema in schemas}
         prompts = resources.files("memcli.extractors") / "prompts"
-        self._prompt = (prompts / "extract.md").read_text(encoding="utf-8")
+        system = (prompts / "extract.md").read_text(encoding="utf-8")
+        if schemas:
+            system += (prompts / "schemas.md").read_text(encoding="utf-8")
+        if instructions:
+            system += (
+                f"\n\nBeside this, the owner of the memories asks:\n{instructions}"
+            )
+        self._fixed: dict[str, Any] = {
+            "system": [
+                {
+                    "type": "text",
+                    "text": system,
+                    # Tools come before it, so both are the cached prefix.
+                    "cache_control": {"type": "ephemeral"},
+                }
+            ],
+            "tools": [_tool(schemas)],
+            "tool_choice": {"type": "auto"},
+        }
+        self.recipe = _hash(self.name, self.model, self._fixed)
+        self.fixed_tokens = tokens.estimate(json.dumps(self._fixed))
 
     def extract(self, part: ThreadPart) -> Extraction:
         """The candidates of one part; see Extractor for what is raised."""
-        text, labels = render(part)
-        answer = self._ask(text)
-        found = _answered(answer)
-        return Extraction(
-            tuple(_candidate(memory, labels) for memory in found.memories),
-            answer.usage.input_tokens,
-            answer.usage.output_tokens,
+        shown = render(part)
+        found, asked = answers.ask(
+            self.asker,
+            self._params(shown),
+            TOOL,
+            lambda value: self._read(value, shown),
         )
+        return Extraction(found, asked)
+
+    def request(self, part: ThreadPart) -> dict[str, Any]:
+        """The whole request for a part, to be sent some other way."""
+        return self.asker.complete(self._params(render(part)))
+
+    def extraction(self, part: ThreadPart, answer: Answer) -> Extraction:
+        """What an answer that came some other way gives. Raises ExtractorError."""
+        shown = render(part)
+        found, asked = answers.read_once(
+            answer, TOOL, lambda value: self._read(value, shown)
+        )
+        return Extraction(found, asked)
+
+    def most(self, part: ThreadPart) -> float:
+        """The most that the request for a part could cost, in dollars; 0 where the
+        price is not known."""
+        price = self.asker.price
+        if price is None:
+            return 0.0
+        shown = self.fixed_tokens + tokens.estimate(render(part).body)
+        return price.most(shown, self.request(part)["max_tokens"])
+
+    def fingerprint(self, part: ThreadPart) -> str:
+        """A hash of the recipe, what is shown, and which messages that is."""
+        keys = [message.key for message in part.new]
+        return _hash(self.recipe, render(part).body, keys)
 
     def close(self) -> None:
         """Close the connections to the server."""
-        if self._client is not None:
-            self._client.close()
+        self.asker.close()
 
-    def _ask(self, text: str) -> "Answer":
-        import anthropic
+    def _params(self, shown: Rendered) -> dict[str, Any]:
+        room = _LEAST_TOKENS + tokens.estimate(shown.body) // 2
+        return {
+            "max_tokens": min(_MOST_TOKENS, room),
+            **self._fixed,
+            "messages": [{"role": "user", "content": shown.fenced()}],
+        }
 
-        try:
-            return self._connected().messages.create(
-                model=self.model,
-                max_tokens=MAX_TOKENS,
-                system=[
-                    {
-                        "type": "text",
-                        "text": self._prompt,
-                        "cache_control": {"type": "ephemeral"},
-                    }
-                ],
-                tools=[
-                    {
-                        "name": _TOOL,
-                        "description": "Record what is worth remembering, if anything.",
-                        "input_schema": Answered.model_json_schema(),
-                    }
-                ],
-                tool_choice={"type": "tool", "name": _TOOL},
-                messages=[{"role": "user", "content": text}],
+    def _read(self, value: Any, shown: Rendered) -> tuple[Candidate, ...]:
+        """The tool's input as candidates. Raises DoesNotFit."""
+        value = _unpacked(value)
+        if not self._schemas:
+            memories = _items(value, "memories", required=True)
+            return tuple(
+                _candidate(_valid(ExtractedMemory, item, f"memories.{n}"), shown)
+                for n, item in enumerate(memories)
             )
-        except (
-            anthropic.AuthenticationError,
-            anthropic.PermissionDeniedError,
-        ) as error:
-            raise ExtractorUnusable(
-                f"the API refused the key ({error.status_code}): see ANTHROPIC_API_KEY"
-            ) from error
-        except anthropic.NotFoundError as error:
-            raise ExtractorUnusable(
-                f"the API knows no model {self.model!r}; give another with --model"
-            ) from error
-        except anthropic.APIStatusError as error:
-            raise ExtractorError(
-                f"the API answered {error.status_code} to {self.model}"
-            ) from error
-        except anthropic.APIConnectionError as error:
-            raise ExtractorError(f"the API cannot be reached: {error}") from error
-        except anthropic.AnthropicError as error:
-            raise ExtractorUnusable(str(error)) from error
-
-    def _connected(self) -> "Anthropic":
-        """One client for all threads: it keeps its connections."""
-        with self._making:
-            if self._client is None:
-                import anthropic
-
-                self._client = anthropic.Anthropic(
-                    max_retries=RETRIES, timeout=TIMEOUT_SECONDS
-                )
-            return self._client
+        if not any(name in value for name in self._schemas):
+            raise DoesNotFit("it has none of " + ", ".join(self._schemas))
+        found = []
+        for name, schema in self._schemas.items():
+            for number, item in enumerate(_items(value, name, required=False)):
+                where = f"{name}.{number}"
+                extracted = _valid(ExtractedValue, item, where)
+                try:
+                    checked = schema.validated(extracted.value)
+                except ValueError as error:
+                    raise DoesNotFit(f"{where}.value: {error}") from None
+                found.append(_schema_candidate(extracted, schema, checked, shown))
+        return tuple(found)
 
 
-def render(part: ThreadPart) -> tuple[str, dict[str, Message]]:
-    """The conversation as the model sees it, and which message each label is.
-
-    Labels are short, so that citing them is cheap; the fence has a random name,
-    so that no message can close it.
-    """
-    labels: dict[str, Message] = {}
-    lines = []
-    for prefix, messages in (("c", part.context), ("m", part.new)):
-        for number, message in enumerate(messages, 1):
-            label = f"{prefix}{number}"
-            if prefix == "m":
-                labels[label] = message
-            sent = message.sent_at.strftime("%A %Y-%m-%d %H:%M")
-            author = f", {message.name}" if message.name else ""
-            lines.append(
-                f"[{label}] {sent} UTC, {message.role}{author}:\n{message.text}"
+def _tool(schemas: Sequence[Schema]) -> dict[str, Any]:
+    """The tool's definition, by hand: what pydantic writes is twice as long."""
+    text = {"type": "string"}
+    quotes = {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"message": text, "text": text},
+            "required": ["message", "text"],
+        },
+    }
+    cited = {"quotes": quotes, "confidence": {"type": "number"}}
+    definitions: dict[str, Any] = {}
+    if not schemas:
+        memory = {
+            "text": text,
+            "kind": {"enum": [kind.value for kind in Kind]},
+            **cited,
+            "happens_on": {"type": "string", "format": "date"},
+            "about": text,
+            "replaces": text,
+        }
+        required = ["text", "kind", "quotes", "confidence"]
+        properties = {"memories": _array(memory, required)}
+    else:
+        properties = {}
+        for schema in schemas:
+            shape, shared = schema.shape()
+            definitions |= shared
+            required = ["value", "quotes", "confidence"]
+            properties[schema.name] = _array({"value": shape, **cited}, required) | (
+                {"description": schema.about} if schema.about else {}
             )
-    fence = f"conversation-{secrets.token_hex(4)}"
-    body = "\n\n".join(lines)
-    return f"<{fence}>\n{body}\n</{fence}>", labels
+    wanted: dict[str, Any] = {"type": "object", "properties": properties}
+    wanted["required"] = list(properties)
+    if definitions:
+        wanted["$defs"] = definitions
+    return {
+        "name": TOOL,
+        "description": "Record what is worth remembering, if anything.",
+        "input_schema": wanted,
+    }
 
 
-def _answered(answer: "Answer") -> Answered:
-    """The tool call, or a JSON object in text; else an ExtractorError that says why."""
-    texts = []
-    for block in answer.content:
-        if block.type == "tool_use" and block.name == _TOOL:
-            return _validated(block.input)
-        if block.type == "text":
-            texts.append(block.text)
-    found = _JSON_OBJECT.search("\n".join(texts))
-    if found:
-        try:
-            return _validated(json.loads(found[0]))
-        except json.JSONDecodeError:
-            pass
-    if answer.stop_reason == "max_tokens":
-        raise ExtractorError(f"the answer was cut off at {MAX_TOKENS} tokens")
-    if answer.stop_reason == "refusal":
-        raise ExtractorError("the model refused to read this conversation")
-    raise ExtractorError(
-        "the model answered with prose instead of memories; does it support tools?"
-    )
+def _array(properties: Mapping[str, Any], required: list[str]) -> dict[str, Any]:
+    items = {"type": "object", "properties": properties, "required": required}
+    return {"type": "array", "items": items}
 
 
-def _validated(value: Any) -> Answered:
+def _unpacked(value: Any) -> dict[str, Any]:
+    """Some models write the object, or a list in it, as a string of JSON."""
+    if isinstance(value, str):
+        value = _loaded(value)
+    if not isinstance(value, dict):
+        raise DoesNotFit("it is not an object")
+    return {
+        key: _loaded(item) if isinstance(item, str) else item
+        for key, item in value.items()
+    }
+
+
+def _loaded(text: str) -> Any:
     try:
-        return Answered.model_validate(value)
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        return text
+
+
+def _items(value: Mapping[str, Any], name: str, *, required: bool) -> list[Any]:
+    items = value.get(name)
+    if items is None and not required:
+        return []
+    if not isinstance(items, list):
+        raise DoesNotFit(f"{name} must be a list")
+    return items
+
+
+def _valid(model: "type[Any]", item: object, where: str) -> Any:
+    try:
+        return model.model_validate(item)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
-        raise ExtractorError(
-            f"the model's answer does not fit the schema: {where}: {first['msg']}"
-        ) from None
+        path = ".".join([where, *(str(step) for step in first["loc"])])
+        raise DoesNotFit(f"{path}: {first['msg']}") from None
 
 
-def _candidate(memory: ExtractedMemory, labels: dict[str, Message]) -> Candidate:
-    """Labels back to message ids; an unknown label stays, and fails the checks."""
-    quotes = tuple(
-        Quote(labels[q.message].id if q.message in labels else f"?{q.message}", q.text)
-        for q in memory.quotes
-    )
-    cited = [labels[q.message].sent_at for q in memory.quotes if q.message in labels]
-    shown = [message.sent_at for message in labels.values()]
+def _candidate(memory: ExtractedMemory, shown: Rendered) -> Candidate:
+    cited = _cited(memory, shown)
     return Candidate(
-        text=memory.text.strip(),
+        text=" ".join(memory.text.split()),
         kind=memory.kind,
-        quotes=quotes,
+        quotes=_quotes(memory, shown),
         confidence=memory.confidence,
-        said_at=max(cited or shown),
+        said_at=max(message.sent_at for message in cited),
         about=memory.about or None,
         replaces=memory.replaces,
         happens_on=memory.happens_on,
         signal="model",
-        author=next(
-            (m.name for q in memory.quotes if (m := labels.get(q.message))), None
-        ),
+        author=cited[0].name,
     )
+
+
+def _schema_candidate(
+    extracted: ExtractedValue, schema: Schema, value: dict[str, Any], shown: Rendered
+) -> Candidate:
+    cited = _cited(extracted, shown)
+    return Candidate(
+        text=text_of(schema.name, value),
+        kind=Kind.FACT,
+        quotes=_quotes(extracted, shown),
+        confidence=extracted.confidence,
+        said_at=max(message.sent_at for message in cited),
+        happens_on=extracted.happens_on,
+        signal="model",
+        author=cited[0].name,
+        schema=schema.name,
+        value=value,
+        profile=schema.profile,
+    )
+
+
+def _quotes(cited: _Cited, shown: Rendered) -> tuple[Quote, ...]:
+    """Labels back to message ids; an unknown label stays, and fails the checks."""
+    return tuple(
+        Quote(
+            shown.labels[q.message].id
+            if q.message in shown.labels
+            else f"?{q.message}",
+            q.text,
+        )
+        for q in cited.quotes
+    )
+
+
+def _cited(cited: _Cited, shown: Rendered) -> list[Message]:
+    """The cited messages, people's first; all of them if none is known."""
+    found = [shown.labels[q.message] for q in cited.quotes if q.message in shown.labels]
+    people = [message for message in found if message.role == "user"]
+    return people or found or list(shown.labels.values())
+
+
+def _hash(*parts: object) -> str:
+    text = json.dumps(parts, ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

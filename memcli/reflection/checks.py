@@ -1,13 +1,20 @@
 """What a candidate must pass before it is kept, whoever extracted it."""
 
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
-from memcli.models import Candidate, ThreadPart
+from memcli.models import Candidate, Message, ThreadPart
 from memcli.redaction import holds_secret
+from memcli.reflection import voice
 
+# What programs put around prompts, and a model may take for somebody's words.
+_HARNESS = re.compile(
+    r"</?(?:system-reminder|command-\w+|local-command-\w+|environment_context"
+    r"|user_instructions|memor(?:y|ies)|conversation-[0-9a-f]{8})\b"
+)
 _SPACE = re.compile(r"\s+")
 MAX_TEXT = 1000
 # A plan may lie decades ahead; a century is a misread number.
@@ -37,17 +44,58 @@ def _objection(
         return "empty or far too long"
     if not candidate.quotes:
         return "without a quote"
-    texts = {message.id: _SPACE.sub(" ", message.text) for message in part.new}
+    shown = {message.id: message for message in part.new}
     for quote in candidate.quotes:
-        if quote.message_id not in texts:
+        if quote.message_id not in shown:
             return "quotes a message it was not shown"
         words = _SPACE.sub(" ", quote.text).strip()
-        if not words or words not in texts[quote.message_id]:
+        if not words or words not in _SPACE.sub(" ", shown[quote.message_id].text):
             return "quote not found in the message"
-    if "[redacted" in candidate.text or holds_secret(candidate.text):
+    if any("[redacted" in text or holds_secret(text) for text in _texts(candidate)):
         return "holds a secret"
+    if _HARNESS.search(candidate.text):
+        return "repeats a harness"
     if candidate.happens_on is not None:
         distance = abs(candidate.happens_on - candidate.said_at.date())
         if distance > _FARTHEST:
             return "date out of reason"
+    return _not_their_own(candidate, shown)
+
+
+def _not_their_own(candidate: Candidate, shown: Mapping[str, Message]) -> str | None:
+    """Why no person stands behind a candidate.
+
+    One quote in a person's own words is enough: who agrees to what the assistant
+    said quotes both.
+    """
+    objections = []
+    for quote in candidate.quotes:
+        message = shown[quote.message_id]
+        if message.role != "user":
+            continue
+        objection = voice.objection(message.text, quote.text)
+        if objection is None:
+            return _of_somebody_else(candidate, message, shown.values())
+        objections.append(objection)
+    return objections[0] if objections else "only the assistant said it"
+
+
+def _of_somebody_else(
+    candidate: Candidate, said: Message, shown: Iterable[Message]
+) -> str | None:
+    """Whether one person in a chat says what another one is or wants."""
+    others = {m.name for m in shown if m.name and m.role == "user"} - {said.name}
+    if not said.name or not others:
+        return None
+    subject = " ".join(candidate.text.split()[:3])
+    if any(re.match(rf"{re.escape(name)}\b", subject) for name in others):
+        return "one person's word about another"
     return None
+
+
+def _texts(candidate: Candidate) -> Iterator[str]:
+    """Everything of a candidate that would be stored in its own right."""
+    yield candidate.text
+    yield from (text for text in (candidate.about, candidate.replaces) if text)
+    if candidate.value is not None:
+        yield json.dumps(candidate.value, ensure_ascii=False)

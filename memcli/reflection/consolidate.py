@@ -1,15 +1,19 @@
-"""Candidate and neighbours → operation, decided without a model and without I/O.
+"""Candidate and neighbours → operation, decided without I/O.
 
 Three questions in order: was this said before (strengthen)? is it the new
 value of something that has one value at a time (supersede)? else it is new
 (insert). The answer depends on when things were said, never on the order in
 which files were read: a statement older than what is known takes its place in
 the past.
+
+Where that leaves room for doubt, a model may have been asked; its verdict is
+followed as far as times, speakers and words allow.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from memcli.models import Candidate, Memory, Op, Operation
 from memcli.textkey import text_key, words
@@ -20,6 +24,10 @@ REPEAT_COSINE = 0.9
 REPEAT_WORDS = 0.75
 # From here on a memory may be what "I switched to …" speaks of.
 RELATED_COSINE = 0.45
+# From here on a memory is about nearly the same, and words alone do not tell
+# whether the new one repeats it, completes it or ends it.
+AMBIGUOUS_COSINE = 0.5
+_MAX_TEXT = 1000
 
 _NEGATIONS = {
     "not", "no", "never", "none", "cannot", "without", "neither", "nor", "stopped",
@@ -55,8 +63,27 @@ class Neighbours:
     similar: Sequence[tuple[Memory, float]]
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a model decided about an ambiguous candidate; `target` is there unless
+    it is to be inserted, `text` is how an updated memory is to read."""
+
+    op: Literal["insert", "update", "supersede", "delete", "strengthen"]
+    reason: str
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Which changes a run may make."""
+
+    inserts: bool = True
+    updates: bool = True
+    deletes: bool = True
+
+
 def decide(candidate: Candidate, near: Neighbours) -> Operation:
-    """The one operation that this candidate calls for."""
+    """The one operation that this candidate calls for, by rules alone."""
     repeated = _repeated(candidate, near)
     if repeated is not None:
         return Operation(Op.STRENGTHEN, _why_repeat(candidate, repeated), repeated.id)
@@ -73,6 +100,103 @@ def decide(candidate: Candidate, near: Neighbours) -> Operation:
             closes=(closed.id,),
         )  # fmt: skip
     return Operation(Op.INSERT, "new")
+
+
+def doubted(
+    candidate: Candidate, near: Neighbours, operation: Operation
+) -> list[Memory]:
+    """The memories that a rule's decision may have overlooked, nearest first."""
+    if operation.op is not Op.INSERT or operation.closes or candidate.profile:
+        return []
+    if operation.superseded_by is not None:
+        return []
+    return [
+        memory
+        for memory, cosine in near.similar
+        if cosine >= AMBIGUOUS_COSINE
+        and memory.schema == candidate.schema
+        and not _is_anothers(candidate, memory)
+    ]
+
+
+def follow(
+    verdict: Verdict, target: Memory | None, candidate: Candidate
+) -> Operation | None:
+    """A model's verdict as an operation; None where it cannot be followed.
+
+    Times are compared here: what was said earlier never ends what was said
+    later.
+    """
+    if verdict.op == "insert":
+        return Operation(Op.INSERT, verdict.reason)
+    if target is None or target.valid_to is not None:
+        return None
+    if _is_anothers(candidate, target):
+        return None
+    older = candidate.said_at < target.valid_from
+    if verdict.op == "strengthen":
+        return Operation(Op.STRENGTHEN, verdict.reason, target.id)
+    if verdict.op == "delete":
+        return None if older else Operation(Op.DELETE, verdict.reason, target.id)
+    if verdict.op == "update" and target.schema is None:
+        if verdict.text is None or not _says_only(verdict.text, target, candidate):
+            return None
+        return Operation(Op.UPDATE, verdict.reason, target.id, verdict.text)
+    if older:  # what it would have replaced came after it
+        return Operation(
+            Op.INSERT, verdict.reason,
+            valid_to=target.valid_from, superseded_by=target.id,
+        )  # fmt: skip
+    return Operation(Op.INSERT, verdict.reason, closes=(target.id,))
+
+
+def permitted(operation: Operation, allowed: Allowed) -> Operation | None:
+    """The operation as far as the run may do it; None for not at all.
+
+    Without updates no memory changes its text or ends, so what would have
+    changed one is added beside it.
+    """
+    if not allowed.updates:
+        if operation.op is Op.UPDATE:
+            operation = Operation(Op.INSERT, f"{operation.reason} (updates are off)")
+        operation = replace(operation, closes=())
+    if operation.op is Op.INSERT and not allowed.inserts:
+        return None
+    if operation.op is Op.DELETE and not allowed.deletes:
+        return None
+    return operation
+
+
+def is_recalled(candidate: Candidate, near: Neighbours) -> bool:
+    """Whether somebody pasted a memory, rather than said the thing again.
+
+    Nobody speaks of themselves as "the user"; an agent's memory does.
+    """
+    for quote in candidate.quotes:
+        said = text_key(quote.text)
+        if not re.search(r"\bthe user\b", quote.text, re.IGNORECASE):
+            continue
+        for memory in (*near.same_text, *(memory for memory, _ in near.similar)):
+            key = text_key(memory.text)
+            if len(key.split()) >= 3 and key in said:
+                return True
+    return False
+
+
+def _says_only(text: str, target: Memory, candidate: Candidate) -> bool:
+    """Whether a text joined of two says nothing that is in neither: names and
+    numbers are what must not be made up."""
+    if not text.strip() or len(text) > _MAX_TEXT:
+        return False
+    known = set(words(target.text)) | set(words(candidate.text))
+    known |= {word for quote in candidate.quotes for word in words(quote.text)}
+    return all(
+        word.casefold() in known
+        for match in re.finditer(r"[^\s.!?:]+(?:[.'’@#+\-/][^\s.!?:]+)*", text)
+        if match.start() > 0
+        and (match[0][0].isupper() or any(c.isdigit() for c in match[0]))
+        for word in words(match[0])
+    )
 
 
 def _repeated(candidate: Candidate, near: Neighbours) -> Memory | None:

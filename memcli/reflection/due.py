@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from memcli.extractors.rendering import shown_characters
 from memcli.models import Message, Thread, ThreadPart
 
 # What is shown of the old part of a thread that grew, so that the new part
@@ -45,17 +46,23 @@ _COMMAND = re.compile(r"/[\w:-]+(?: \S+)?")
 
 
 def says_nothing(part: ThreadPart) -> bool:
-    """Whether the new part is commands alone; no model need be asked about that."""
+    """Whether no person says anything in the new part, or commands alone; no model
+    need be asked about that."""
     said = [message.text for message in part.new if message.role == "user"]
-    return bool(said) and all(_COMMAND.fullmatch(text) for text in said)
+    return all(_COMMAND.fullmatch(text) for text in said)
 
 
 def part_to_reflect(
-    thread: Thread, messages: Sequence[tuple[Message, bool]]
+    thread: Thread,
+    messages: Sequence[tuple[Message, bool]],
+    recorded: tuple[str, ...] = (),
+    most: int | None = None,
 ) -> ThreadPart:
     """The new messages of a thread with a little of what came before them.
 
     `messages` are all of the thread's, in order, each with whether it is new.
+    When the new ones have more than `most` characters, the part is the first of
+    them, cut where somebody begins to speak.
     """
     first_new = next(i for i, (_, is_new) in enumerate(messages) if is_new)
     context: list[Message] = []
@@ -65,5 +72,31 @@ def part_to_reflect(
         if room < 0 and context:
             break
         context.append(message)
-    new = tuple(message for message, is_new in messages if is_new)
-    return ThreadPart(thread, tuple(reversed(context)), new)
+    new = [message for message, is_new in messages if is_new]
+    end = len(new) if most is None else _end_of_part(new, most)
+    return ThreadPart(
+        thread,
+        tuple(reversed(context)),
+        tuple(new[:end]),
+        recorded if first_new else (),
+        len(new) - end,
+    )
+
+
+def _end_of_part(new: Sequence[Message], most: int) -> int:
+    """How many messages have room, at least one; a person's turn and the answers
+    to it stay together if they can."""
+    size = end = 0
+    for message in new:
+        size += shown_characters(message)
+        if size > most and end:
+            break
+        end += 1
+    if end == len(new):
+        return end
+    starts = (
+        at
+        for at in range(end, 0, -1)
+        if new[at].role == "user" and new[at - 1].role != "user"
+    )
+    return next(starts, end)

@@ -43,7 +43,11 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, and no reader sees the middle."""
+    """All or nothing, and no reader sees the middle; part of a larger one, if one
+    is open."""
+    if db.in_transaction:
+        yield
+        return
     db.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -2,7 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, cast
 
@@ -20,94 +21,176 @@ from memcli.textkey import text_key
 from memcli.when import from_text, to_text
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Who changes memories, and for what: history names it."""
+
+    run_id: int
+    extraction_id: int
+    namespace: str
+    thread_id: str
+    at: datetime
+
+
 def apply(
-    db: sqlite3.Connection,
-    run_id: int,
-    namespace: str,
-    thread_id: str,
-    candidate: Candidate,
-    operation: Operation,
-    now: datetime,
+    db: sqlite3.Connection, change: Change, candidate: Candidate, operation: Operation
 ) -> int:
     """Carry out one operation inside the caller's transaction; the memory's id."""
-    if operation.op is Op.STRENGTHEN:
+    if operation.op is not Op.INSERT:
         assert operation.target is not None
-        _strengthen(db, run_id, operation, thread_id, candidate, now)
+        _change(db, change, operation.target, candidate, operation)
         return operation.target
-    memory_id = _insert(db, namespace, thread_id, candidate, operation, now)
-    _record(db, run_id, memory_id, Op.INSERT, operation.reason, now, None)
+    memory_id = _insert(db, change, candidate, operation)
+    _record(db, change, memory_id, Op.INSERT, operation.reason, None)
     for closed in operation.closes:
-        _close(db, run_id, closed, memory_id, candidate.said_at, now)
+        _close(db, change, closed, memory_id, candidate.said_at)
     return memory_id
 
 
 def _insert(
-    db: sqlite3.Connection,
-    namespace: str,
-    thread_id: str,
-    candidate: Candidate,
-    operation: Operation,
-    now: datetime,
+    db: sqlite3.Connection, change: Change, candidate: Candidate, operation: Operation
 ) -> int:
+    now = to_text(change.at)
     day = candidate.happens_on
     valid_to = operation.valid_to
     cursor = db.execute(
         "INSERT INTO memories (namespace, kind, text, about, confidence, happens_on, "
-        "valid_from, valid_to, superseded_by, created_at, updated_at, text_key) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "valid_from, valid_to, superseded_by, created_at, updated_at, text_key, "
+        "schema, value, field_times) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            namespace, candidate.kind, candidate.text, candidate.about,
+            change.namespace, candidate.kind, candidate.text, candidate.about,
             candidate.confidence, day.isoformat() if day else None,
             to_text(candidate.said_at), to_text(valid_to) if valid_to else None,
-            operation.superseded_by, to_text(now), to_text(now),
-            text_key(candidate.text),
+            operation.superseded_by, now, now, text_key(candidate.text),
+            candidate.schema, _dump(candidate.value), _dump(operation.field_times),
         ),
     )  # fmt: skip
     assert cursor.lastrowid is not None
-    _add_sources(db, cursor.lastrowid, thread_id, candidate)
+    _add_sources(db, cursor.lastrowid, change.thread_id, candidate)
     return cursor.lastrowid
 
 
-def _strengthen(
+def _change(
     db: sqlite3.Connection,
-    run_id: int,
-    operation: Operation,
-    thread_id: str,
+    change: Change,
+    memory_id: int,
     candidate: Candidate,
-    now: datetime,
+    operation: Operation,
 ) -> None:
-    """One more source. Said by an earlier message, it also held from then on."""
-    assert operation.target is not None
-    before = _snapshot(db, operation.target)
-    if not _add_sources(db, operation.target, thread_id, candidate):
+    """One more source, and what it changes. Said by an earlier message, it also
+    held from then on."""
+    before = _snapshot(db, memory_id)
+    added = _add_sources(db, memory_id, change.thread_id, candidate)
+    if operation.op is Op.STRENGTHEN and not added:
         return  # the same words of the same message: nothing new was said
-    db.execute(
-        "UPDATE memories SET confidence = max(confidence, ?), updated_at = ?, "
-        "valid_from = min(valid_from, ?) WHERE id = ?",
-        (
-            candidate.confidence, to_text(now), to_text(candidate.said_at),
-            operation.target,
-        ),
-    )  # fmt: skip
-    _record(db, run_id, operation.target, Op.STRENGTHEN, operation.reason, now, before)
+    now = to_text(change.at)
+    if operation.op is Op.DELETE:
+        _take_away(db, change, memory_id)
+    else:
+        db.execute(
+            "UPDATE memories SET confidence = max(confidence, ?), updated_at = ?, "
+            "valid_from = min(valid_from, ?) WHERE id = ?",
+            (candidate.confidence, now, to_text(candidate.said_at), memory_id),
+        )
+    if operation.op is Op.UPDATE and operation.text is not None:
+        db.execute(
+            "UPDATE memories SET text = ?, text_key = ?, value = coalesce(?, value), "
+            "field_times = coalesce(?, field_times) WHERE id = ?",
+            (
+                operation.text, text_key(operation.text), _dump(operation.value),
+                _dump(operation.field_times), memory_id,
+            ),
+        )  # fmt: skip
+    _record(db, change, memory_id, operation.op, operation.reason, before)
 
 
 def _close(
-    db: sqlite3.Connection,
-    run_id: int,
-    memory_id: int,
-    by: int,
-    at: datetime,
-    now: datetime,
+    db: sqlite3.Connection, change: Change, memory_id: int, by: int, at: datetime
 ) -> None:
     before = _snapshot(db, memory_id)
     db.execute(
         "UPDATE memories SET valid_to = ?, superseded_by = ?, updated_at = ? "
         "WHERE id = ?",
-        (to_text(at), by, to_text(now), memory_id),
+        (to_text(at), by, to_text(change.at), memory_id),
     )
-    reason = f"replaced by memory {by}"
-    _record(db, run_id, memory_id, Op.SUPERSEDE, reason, now, before)
+    _record(db, change, memory_id, Op.SUPERSEDE, f"replaced by memory {by}", before)
+
+
+def _take_away(db: sqlite3.Connection, change: Change, memory_id: int) -> None:
+    """The row stays, for history; nothing else shows it any more."""
+    db.execute(
+        "UPDATE memories SET deleted_in = ?, valid_to = coalesce(valid_to, ?), "
+        "updated_at = ? WHERE id = ?",
+        (change.run_id, to_text(change.at), to_text(change.at), memory_id),
+    )
+
+
+def withdraw_thread(
+    db: sqlite3.Connection, change: Change, keep: Collection[str]
+) -> list[int]:
+    """Take back what a thread gave, since it was reflected anew; the memories that
+    are gone.
+
+    Those whose normalised text is in `keep` are given again, and stay. One that
+    other threads gave, too, stays with one source less; one that was superseded
+    by a memory that goes holds again.
+    """
+    rows = db.execute(
+        "SELECT DISTINCT s.memory_id, y.text_key, EXISTS (SELECT 1 FROM sources o "
+        " JOIN messages n ON n.id = o.message WHERE o.memory_id = s.memory_id "
+        " AND n.thread_id <> m.thread_id) AS shared "
+        "FROM messages m JOIN sources s ON s.message = m.id "
+        "JOIN memories y ON y.id = s.memory_id "
+        "WHERE m.thread_id = ? AND y.deleted_in IS NULL AND y.field_times IS NULL "
+        "ORDER BY s.memory_id",
+        (change.thread_id,),
+    ).fetchall()
+    gone = []
+    for row in rows:
+        if row["text_key"] in keep:
+            continue
+        id = row["memory_id"]
+        before = _snapshot(db, id)
+        if row["shared"]:
+            db.execute(
+                "DELETE FROM sources WHERE memory_id = ? AND message IN "
+                "(SELECT id FROM messages WHERE thread_id = ?)",
+                (id, change.thread_id),
+            )
+            why = "one source less: a thread was reflected again"
+            _record(db, change, id, Op.UPDATE, why, before)
+        else:
+            _take_away(db, change, id)
+            why = "its thread was reflected again, and gives it no more"
+            _record(db, change, id, Op.DELETE, why, before)
+            gone.append(id)
+    for id in gone:
+        _reopen_before(db, change, id)
+    return gone
+
+
+def _reopen_before(db: sqlite3.Connection, change: Change, gone: int) -> None:
+    """What a memory that is gone had superseded holds on, until what came next."""
+    heir = db.execute(
+        "SELECT superseded_by FROM memories WHERE id = ?", (gone,)
+    ).fetchone()["superseded_by"]
+    until = None
+    if heir is not None:
+        row = db.execute("SELECT valid_from FROM memories WHERE id = ?", (heir,))
+        until = row.fetchone()["valid_from"]
+    for row in db.execute(
+        "SELECT id FROM memories WHERE superseded_by = ? AND deleted_in IS NULL",
+        (gone,),
+    ).fetchall():
+        before = _snapshot(db, row["id"])
+        db.execute(
+            "UPDATE memories SET valid_to = ?, superseded_by = ?, updated_at = ? "
+            "WHERE id = ?",
+            (until, heir, to_text(change.at), row["id"]),
+        )
+        why = f"holds on: memory {gone}, which had replaced it, is gone"
+        _record(db, change, row["id"], Op.UPDATE, why, before)
 
 
 def _add_sources(
@@ -127,7 +210,8 @@ def _snapshot(db: sqlite3.Connection, memory_id: int) -> dict[str, Any]:
     """The memory as history keeps it: its columns, and its sources."""
     row = db.execute(
         "SELECT namespace, kind, text, about, confidence, happens_on, valid_from, "
-        "valid_to, superseded_by FROM memories WHERE id = ?",
+        "valid_to, superseded_by, deleted_in, schema, value, field_times "
+        "FROM memories WHERE id = ?",
         (memory_id,),
     ).fetchone()
     sources = db.execute(
@@ -140,24 +224,26 @@ def _snapshot(db: sqlite3.Connection, memory_id: int) -> dict[str, Any]:
 
 def _record(
     db: sqlite3.Connection,
-    run_id: int,
+    change: Change,
     memory_id: int,
     op: Op,
     reason: str,
-    now: datetime,
     before: dict[str, Any] | None,
 ) -> None:
     after = _snapshot(db, memory_id)
     db.execute(
         "INSERT INTO operations "
-        "(run_id, memory_id, operation, reason, at, before, after) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (run_id, memory_id, op, reason, to_text(now), _dump(before), _dump(after)),
-    )
+        "(run_id, extraction_id, memory_id, operation, reason, at, before, after) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            change.run_id, change.extraction_id, memory_id, op, reason,
+            to_text(change.at), _dump(before), _dump(after),
+        ),
+    )  # fmt: skip
 
 
-def _dump(snapshot: dict[str, Any] | None) -> str | None:
-    return None if snapshot is None else json.dumps(snapshot, ensure_ascii=False)
+def _dump(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def select(
@@ -168,7 +254,7 @@ def select(
     superseded: bool = False,
 ) -> list[Memory]:
     """Memories with their sources, in the order they began to hold."""
-    where, parameters = ["1"], []
+    where, parameters = ["deleted_in IS NULL"], []
     if not superseded:
         where.append("valid_to IS NULL")
     if namespace is not None:
@@ -196,6 +282,18 @@ def get_many(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Memory]:
     return {memory.id: memory for memory in _with_sources(db, rows)}
 
 
+def profile(
+    db: sqlite3.Connection, namespace: str, schema: str
+) -> tuple[Memory, dict[str, str]] | None:
+    """The one document of a schema in a namespace, and when each field was said."""
+    row = db.execute(
+        "SELECT * FROM memories WHERE namespace = ? AND schema = ? "
+        "AND field_times IS NOT NULL AND valid_to IS NULL AND deleted_in IS NULL",
+        (namespace, schema),
+    ).fetchone()
+    return None if row is None else (_memory(row, ()), json.loads(row["field_times"]))
+
+
 def below(namespace: str) -> tuple[str, list[str]]:
     """SQL for a namespace and everything below it."""
     prefix = namespace.rstrip("/")
@@ -211,6 +309,7 @@ def same_text(db: sqlite3.Connection, namespace: str, text: str) -> list[Memory]
     """Memories of exactly this namespace that say the same in the same words."""
     rows = db.execute(
         "SELECT * FROM memories WHERE namespace = ? AND text_key = ? "
+        "AND deleted_in IS NULL "
         "ORDER BY valid_from, id",
         (namespace, text_key(text)),
     ).fetchall()
@@ -221,6 +320,7 @@ def about(db: sqlite3.Connection, namespace: str, thing: str) -> list[Memory]:
     """The timeline of a one-valued thing: open and closed memories, oldest first."""
     rows = db.execute(
         "SELECT * FROM memories WHERE namespace = ? AND about = ? "
+        "AND deleted_in IS NULL "
         "ORDER BY valid_from, id",
         (namespace, thing),
     ).fetchall()
@@ -295,4 +395,7 @@ def _memory(row: sqlite3.Row, sources: Iterable[Source]) -> Memory:
         happens_on=date.fromisoformat(day) if day else None,
         superseded_by=row["superseded_by"],
         sources=tuple(sources),
+        schema=row["schema"],
+        value=json.loads(row["value"]) if row["value"] else None,
+        deleted=row["deleted_in"] is not None,
     )

@@ -1,34 +1,52 @@
-"""Runs, and the extractions that wait between reading and consolidation."""
+"""Runs: what was done when, what came of it, and what it cost."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
 
-from memcli.models import Candidate, Kind, Quote
-from memcli.when import from_text, to_text
+from memcli.models import Asked
+from memcli.when import to_text
+
+Purpose = Literal["extract", "consolidate"]
+
+_COST = """
+    count(*) AS requests,
+    coalesce(sum(input_tokens), 0) AS input_tokens,
+    coalesce(sum(output_tokens), 0) AS output_tokens,
+    coalesce(sum(cache_read_tokens), 0) AS cache_read_tokens,
+    coalesce(sum(cache_write_tokens), 0) AS cache_write_tokens,
+    CASE WHEN sum(dollars IS NULL) > 0 THEN NULL
+         ELSE coalesce(sum(dollars), 0) END AS dollars
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class KeptExtraction:
-    """An extraction read back: whose candidates, for which namespace."""
+class Cost:
+    """What some requests came to. `dollars` is None where a price is unknown."""
 
-    id: int
-    thread_id: str
-    namespace: str
-    candidates: tuple[Candidate, ...]
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    dollars: float | None
 
 
 def start(
-    db: sqlite3.Connection, now: datetime, extractor: str, model: str, namespace: str
+    db: sqlite3.Connection,
+    now: datetime,
+    extractor: str,
+    model: str,
+    namespace: str,
+    budget: float | None = None,
 ) -> int:
     """Open a run; its number."""
     cursor = db.execute(
-        "INSERT INTO runs (started_at, outcome, extractor, model, namespace) "
-        "VALUES (?, 'running', ?, ?, ?)",
-        (to_text(now), extractor, model, namespace),
+        "INSERT INTO runs (started_at, outcome, extractor, model, namespace, budget) "
+        "VALUES (?, 'running', ?, ?, ?, ?)",
+        (to_text(now), extractor, model, namespace, budget),
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
@@ -36,11 +54,8 @@ def start(
 
 def close_dead(db: sqlite3.Connection, now: datetime) -> None:
     """Whoever holds the run lock is the only live run: others died in mid-work."""
-    db.execute(
-        "UPDATE runs SET outcome = 'interrupted', finished_at = ? "
-        "WHERE outcome = 'running'",
-        (to_text(now),),
-    )
+    for row in db.execute("SELECT id FROM runs WHERE outcome = 'running'").fetchall():
+        finish(db, row["id"], now, "interrupted", {})
 
 
 def finish(
@@ -52,11 +67,19 @@ def finish(
     error: str | None = None,
 ) -> None:
     """Close a run with what it came to; `counts` are columns of `runs`."""
-    columns = "".join(f", {name} = ?" for name in counts)
+    spent = cost(db, run_id)
+    columns = {
+        **counts,
+        "input_tokens": spent.input_tokens,
+        "output_tokens": spent.output_tokens,
+        "cache_read_tokens": spent.cache_read_tokens,
+        "cache_write_tokens": spent.cache_write_tokens,
+        "dollars": spent.dollars,
+    }
+    named = "".join(f", {name} = ?" for name in columns)
     db.execute(
-        f"UPDATE runs SET finished_at = ?, outcome = ?, error = ?{columns} "
-        "WHERE id = ?",
-        (to_text(now), outcome, error, *counts.values(), run_id),
+        f"UPDATE runs SET finished_at = ?, outcome = ?, error = ?{named} WHERE id = ?",
+        (to_text(now), outcome, error, *columns.values(), run_id),
     )
 
 
@@ -66,72 +89,86 @@ def last(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
-def keep_extraction(
+def get(db: sqlite3.Connection, run_id: int) -> dict[str, Any] | None:
+    """One run as a dictionary of its columns, or None."""
+    row = db.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchone()
+    return dict(row) if row else None
+
+
+def book(
     db: sqlite3.Connection,
     run_id: int,
-    thread_id: str,
-    namespace: str,
-    extractor: str,
+    purpose: Purpose,
     model: str,
-    candidates: Iterable[Candidate],
-    set_aside: Mapping[str, int],
-    tokens: tuple[int, int],
+    asked: Iterable[Asked],
     now: datetime,
+    *,
+    thread_id: str | None = None,
+    extraction_id: int | None = None,
+    batch: bool = False,
 ) -> None:
-    """Store what one thread suggested, before anything else happens with it."""
-    dumped = [_plain(candidate) for candidate in candidates]
-    db.execute(
-        "INSERT INTO extractions (run_id, thread_id, namespace, extractor, model, "
-        "created_at, candidates, set_aside, input_tokens, output_tokens) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            run_id, thread_id, namespace, extractor, model, to_text(now),
-            json.dumps(dumped, ensure_ascii=False), json.dumps(set_aside), *tokens,
-        ),
+    """Note requests that were answered, and so have to be paid for."""
+    db.executemany(
+        "INSERT INTO requests (run_id, thread_id, extraction_id, purpose, outcome, "
+        "model, at, input_tokens, output_tokens, cache_read_tokens, "
+        "cache_write_tokens, dollars, batch) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                run_id, thread_id, extraction_id, purpose, one.outcome, model,
+                to_text(now), one.usage.input_tokens, one.usage.output_tokens,
+                one.usage.cache_read_tokens, one.usage.cache_write_tokens,
+                one.usage.dollars, batch,
+            )
+            for one in asked
+        ],
     )  # fmt: skip
 
 
-def waiting(db: sqlite3.Connection) -> list[KeptExtraction]:
-    """Extractions that no run has consolidated yet."""
+def cost(db: sqlite3.Connection, run_id: int) -> Cost:
+    """What a run's requests came to."""
+    row = db.execute(
+        f"SELECT {_COST} FROM requests WHERE run_id = ?", (run_id,)
+    ).fetchone()
+    return Cost(**dict(row))
+
+
+def dollars_in_all(db: sqlite3.Connection) -> float | None:
+    """What all runs cost together; None where a price is not known."""
+    row = db.execute(f"SELECT {_COST} FROM requests").fetchone()
+    dollars: float | None = row["dollars"]
+    return dollars
+
+
+def cost_by_thread(db: sqlite3.Connection, run_id: int) -> list[tuple[str, Cost]]:
+    """What each thread of a run cost, the dearest first."""
     rows = db.execute(
-        "SELECT id, thread_id, namespace, candidates FROM extractions "
-        "WHERE consolidated_in IS NULL ORDER BY id"
-    )
+        f"SELECT thread_id, {_COST} FROM requests "
+        "WHERE run_id = ? AND thread_id IS NOT NULL "
+        "GROUP BY thread_id ORDER BY dollars DESC, input_tokens DESC, thread_id",
+        (run_id,),
+    ).fetchall()
     return [
-        KeptExtraction(
-            row["id"],
-            row["thread_id"],
-            row["namespace"],
-            tuple(_candidate(plain) for plain in json.loads(row["candidates"])),
-        )
+        (row["thread_id"], Cost(**{k: row[k] for k in row.keys() if k != "thread_id"}))  # noqa: SIM118
         for row in rows
     ]
 
 
-def mark_consolidated(
-    db: sqlite3.Connection, extraction_ids: Iterable[int], run_id: int
-) -> None:
-    """Note that these extractions are part of the memories now."""
-    db.executemany(
-        "UPDATE extractions SET consolidated_in = ? WHERE id = ?",
-        [(run_id, id) for id in extraction_ids],
-    )
+def cost_of_memory(db: sqlite3.Connection, memory_id: int) -> float | None:
+    """The dollars that a memory took: its share of the extractions it comes from.
 
-
-def _plain(candidate: Candidate) -> dict[str, Any]:
-    plain = asdict(candidate)
-    plain["said_at"] = to_text(candidate.said_at)
-    day = candidate.happens_on
-    plain["happens_on"] = day.isoformat() if day else None
-    return plain
-
-
-def _candidate(plain: dict[str, Any]) -> Candidate:
-    day = plain["happens_on"]
-    return replace(
-        Candidate(**plain),
-        kind=Kind(plain["kind"]),
-        quotes=tuple(Quote(**quote) for quote in plain["quotes"]),
-        said_at=from_text(plain["said_at"]),
-        happens_on=date.fromisoformat(day) if day else None,
-    )
+    None where a price is not known.
+    """
+    row = db.execute(
+        "SELECT CASE WHEN sum(whole IS NULL) > 0 THEN NULL "
+        "ELSE coalesce(sum(whole / shared), 0.0) END AS dollars FROM ("
+        " SELECT (SELECT CASE WHEN sum(r.dollars IS NULL) > 0 THEN NULL "
+        "  ELSE coalesce(sum(r.dollars), 0) END "
+        "  FROM requests r WHERE r.extraction_id = e.id) AS whole, "
+        " max(1, json_array_length(e.candidates)) AS shared "
+        " FROM extractions e WHERE e.id IN "
+        " (SELECT extraction_id FROM operations WHERE memory_id = ?))",
+        (memory_id,),
+    ).fetchone()
+    dollars: float | None = row["dollars"]
+    return dollars

@@ -256,6 +256,97 @@ def _add_cursors(db: "Database") -> None:
     db.table("messages").add_column("as_of", str)
 
 
+def _add_asking(db: "Database") -> None:
+    """What models were asked, what it cost, and what is still under way."""
+    # One row for each answered request, also for those whose answer was of no use.
+    db.table("requests").create(
+        {
+            "id": int,
+            "run_id": int,
+            "thread_id": str,  # NULL for consolidation
+            "extraction_id": int,  # NULL where nothing came of it
+            "purpose": str,  # extract | consolidate
+            "outcome": str,  # answered | invalid | refused | cut off
+            "model": str,
+            "at": str,
+            "input_tokens": int,
+            "output_tokens": int,
+            "cache_read_tokens": int,
+            "cache_write_tokens": int,
+            "dollars": float,  # NULL where the price is not known
+            "batch": int,
+        },
+        pk="id",
+        not_null={"run_id", "purpose", "outcome", "model", "at", "batch"},
+        defaults={"batch": 0},
+        foreign_keys=[("run_id", "runs", "id")],
+    )
+    db.table("requests").create_index(["run_id"])
+    db.table("requests").create_index(["extraction_id"])
+    for name, kind in (
+        ("updated", int), ("deleted", int), ("budget", float), ("dollars", float),
+        ("cache_read_tokens", int), ("cache_write_tokens", int),
+    ):  # fmt: skip
+        db.table("runs").add_column(name, kind)
+    # By its fingerprint an extraction is known when the same would be asked
+    # again; by its recipe, when a newer prompt or model would ask otherwise.
+    db.table("extractions").add_column("fingerprint", str)
+    db.table("extractions").add_column("recipe", str)
+    db.table("extractions").create_index(["fingerprint"])
+    db.table("extractions").create_index(["thread_id"])
+    # `part_characters`: a larger part of this thread was too long for the model.
+    # `redo`: all of the thread is reflected anew; when that is done, what is
+    # extracted takes the place of what the thread gave before.
+    db.table("threads").add_column("part_characters", int)
+    db.table("threads").add_column("redo", int, not_null_default=0)
+    # The run that took a memory away; NULL while it is there.
+    db.table("memories").add_column("deleted_in", int)
+    # A value of a schema of the user's, as JSON; of a profile, also when each
+    # field was last said.
+    for name in ("schema", "value", "field_times"):
+        db.table("memories").add_column(name, str)
+    db.table("operations").add_column("extraction_id", int)
+    # What a model decided about ambiguous candidates: paid for, so kept.
+    db.table("judgements").create(
+        {"fingerprint": str, "run_id": int, "at": str, "answer": str},
+        pk="fingerprint",
+        not_null={"run_id", "at", "answer"},
+    )
+    db.table("batches").create(
+        {
+            "id": int,
+            "run_id": int,
+            "api_id": str,  # NULL while it is being submitted
+            "model": str,
+            "submitted_at": str,
+            "harvested_at": str,  # NULL while it is under way
+            "requests": int,
+        },
+        pk="id",
+        not_null={"run_id", "model", "submitted_at", "requests"},
+    )
+    db.table("batch_requests").create(
+        {
+            "custom_id": str,
+            "batch_id": int,
+            "thread_id": str,
+            "namespace": str,
+            "fingerprint": str,
+            "recipe": str,
+            "part": str,  # JSON: which messages it shows, by row number
+            "outcome": str,  # NULL while it is under way
+        },
+        pk="custom_id",
+        not_null={"batch_id", "thread_id", "namespace", "fingerprint", "part"},
+        foreign_keys=[("batch_id", "batches", "id")],
+    )
+    db.table("batch_requests").create_index(["batch_id"])
+    db.execute(
+        "CREATE INDEX idx_batch_requests_open ON batch_requests (thread_id) "
+        "WHERE outcome IS NULL"
+    )
+
+
 Step = Callable[["Database"], None]
 STEPS: tuple[Step, ...] = (
     _create_runs,
@@ -265,6 +356,7 @@ STEPS: tuple[Step, ...] = (
     _create_memories,
     _create_vectors,
     _add_cursors,
+    _add_asking,
 )
 
 

@@ -44,7 +44,8 @@ def search_memories(db: sqlite3.Connection, query: Query) -> list[Hit]:
             parts=item.parts,
         )
         for item in ranked
-        if query.superseded or found[item.id].valid_to is None
+        if not found[item.id].deleted
+        and (query.superseded or found[item.id].valid_to is None)
     ]
     return hits[: query.limit]
 
@@ -225,7 +226,8 @@ def counts(db: sqlite3.Connection) -> Mapping[str, int]:
     """How much there is: memories that hold, superseded ones, messages, threads."""
     row = db.execute(
         "SELECT (SELECT count(*) FROM memories WHERE valid_to IS NULL) AS memories, "
-        "(SELECT count(*) FROM memories WHERE valid_to IS NOT NULL) AS superseded, "
+        "(SELECT count(*) FROM memories WHERE valid_to IS NOT NULL "
+        " AND deleted_in IS NULL) AS superseded, "
         "(SELECT count(*) FROM messages) AS messages, "
         "(SELECT count(*) FROM threads) AS threads"
     ).fetchone()

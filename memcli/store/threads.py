@@ -12,6 +12,8 @@ from memcli.models import Message, Thread
 from memcli.when import from_text, to_text
 
 Outcome = Literal["added", "edited", "known"]
+# A thread that failed so often is left alone until it grows, or `memcli retry`.
+MAX_ATTEMPTS = 3
 
 _THREADS = """
     SELECT t.id, t.format, t.title, t.metadata,
@@ -228,11 +230,17 @@ def all_embedded(db: sqlite3.Connection) -> bool:
 
 
 def unreflected(db: sqlite3.Connection) -> list[Thread]:
-    """Threads with messages that no run has seen, oldest first."""
+    """Threads with messages that no run has seen, oldest first.
+
+    Without those that failed too often, and those that a batch has.
+    """
     rows = db.execute(
         _THREADS + "WHERE t.id IN "
         "(SELECT thread_id FROM messages WHERE reflected_in IS NULL) "
-        "GROUP BY t.id ORDER BY first_at, t.id"
+        "AND t.attempts < ? AND t.id NOT IN "
+        "(SELECT thread_id FROM batch_requests WHERE outcome IS NULL) "
+        "GROUP BY t.id ORDER BY first_at, t.id",
+        (MAX_ATTEMPTS,),
     )
     return [_thread(row) for row in rows]
 
@@ -243,12 +251,72 @@ def get(db: sqlite3.Connection, thread_id: str) -> Thread | None:
     return _thread(row) if row else None
 
 
-def failed(db: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Threads whose last extraction failed, as (id, why)."""
+def failed(db: sqlite3.Connection) -> list[tuple[str, str, int]]:
+    """Threads whose last extraction failed, as (id, why, attempts)."""
     rows = db.execute(
-        "SELECT id, error FROM threads WHERE error IS NOT NULL ORDER BY id"
+        "SELECT id, error, attempts FROM threads WHERE error IS NOT NULL ORDER BY id"
     )
-    return [(row["id"], row["error"]) for row in rows]
+    return [(row["id"], row["error"], row["attempts"]) for row in rows]
+
+
+def retry(db: sqlite3.Connection, thread_ids: Sequence[str] | None) -> list[str]:
+    """Make failed threads due again: these, or all. Gives those that had failed."""
+    found = [id for id, _, _ in failed(db)]
+    if thread_ids is not None:
+        found = [id for id in found if id in set(thread_ids)]
+    db.executemany(
+        "UPDATE threads SET attempts = 0, error = NULL, part_characters = NULL "
+        "WHERE id = ?",
+        [(id,) for id in found],
+    )
+    return found
+
+
+def forgive(db: sqlite3.Connection, thread_ids: Iterable[str]) -> None:
+    """What failed before was another text: the thread has grown or was edited."""
+    db.executemany(
+        "UPDATE threads SET attempts = 0 WHERE id = ? AND attempts > 0",
+        [(id,) for id in thread_ids],
+    )
+
+
+def redo(db: sqlite3.Connection, thread_id: str) -> None:
+    """Make all of a thread new to reflection, which replaces what it gave before."""
+    db.execute(
+        "UPDATE messages SET reflected_in = NULL WHERE thread_id = ?", (thread_id,)
+    )
+    db.execute(
+        "UPDATE threads SET redo = 1, attempts = 0, error = NULL WHERE id = ?",
+        (thread_id,),
+    )
+
+
+def redone(db: sqlite3.Connection, thread_ids: Iterable[str]) -> list[str]:
+    """Which of these threads were being reflected anew, and are no more."""
+    found = []
+    for id in thread_ids:
+        done = db.execute(
+            "UPDATE threads SET redo = 0 WHERE id = ? AND redo = 1", (id,)
+        )
+        if done.rowcount:
+            found.append(id)
+    return found
+
+
+def part_characters(db: sqlite3.Connection, thread_id: str) -> int | None:
+    """How much of this thread the model could be given at once, if that was less
+    than usual."""
+    row = db.execute(
+        "SELECT part_characters FROM threads WHERE id = ?", (thread_id,)
+    ).fetchone()
+    return None if row is None else row["part_characters"]
+
+
+def limit_parts(db: sqlite3.Connection, thread_id: str, characters: int | None) -> None:
+    """Note that a part must be smaller than was tried; None for no such limit."""
+    db.execute(
+        "UPDATE threads SET part_characters = ? WHERE id = ?", (characters, thread_id)
+    )
 
 
 def messages(
@@ -288,12 +356,18 @@ def mark_reflected(
     )
 
 
-def mark_failed(db: sqlite3.Connection, thread_id: str, error: str) -> None:
-    """Note why extraction failed; the thread stays due."""
-    db.execute(
-        "UPDATE threads SET error = ?, attempts = attempts + 1 WHERE id = ?",
+def mark_failed(db: sqlite3.Connection, thread_id: str, error: str) -> int:
+    """Note why extraction failed; how often that was now.
+
+    The thread stays due until that was MAX_ATTEMPTS times.
+    """
+    row = db.execute(
+        "UPDATE threads SET error = ?, attempts = attempts + 1 WHERE id = ? "
+        "RETURNING attempts",
         (error, thread_id),
-    )
+    ).fetchone()
+    attempts: int = row["attempts"]
+    return attempts
 
 
 def _thread(row: sqlite3.Row) -> Thread:

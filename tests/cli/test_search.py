@@ -145,7 +145,7 @@ def test_settings_come_in_order(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> No
         found = cli("config", "--json").json["workers"]
         return found["value"], found["origin"]
 
-    assert in_force() == (4, "default")
+    assert in_force() == (8, "default")
     user = Path(os.environ["HOME"]) / ".config" / "memcli"
     user.mkdir(parents=True)
     (user / "memcli.toml").write_text("workers = 2\nlimit = 3\n")

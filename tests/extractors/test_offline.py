@@ -173,7 +173,7 @@ def test_what_an_assistant_sums_up_counts_once_the_person_agreed() -> None:
         "The user agreed: reminder mails go through a table in Postgres.",
         "The user agreed: the cron job is switched off on 1 October 2026.",
     ]
-    assert {q.message_id for c in agreed for q in c.quotes} == {"m1"}
+    assert {q.message_id for c in agreed for q in c.quotes} == {"m1", "m2"}
     assert extract(turn(summary, "assistant", 1), turn("No, wait.", number=2)) == []
     assert extract(turn(summary, "assistant", 1)) == []
 

@@ -58,7 +58,7 @@ def test_an_edited_message_is_reflected_with_what_came_before_it() -> None:
         (["/model opus", "/cost"], True),
         (["/clear", "I prefer tabs"], False),
         (["/plan move to Postgres"], False),
-        ([], False),
+        ([], True),
     ],
 )
 def test_commands_alone_say_nothing(texts: list[str], nothing: bool) -> None:

@@ -13,7 +13,7 @@ def test_every_item_is_done_once_by_several_at_a_time() -> None:
         together.wait()  # would time out unless four run at once
         return item * 2
 
-    done = pool.run(work, range(8), 4, threading.Event())
+    done = pool.run(work, range(8), 4, threading.Event().is_set)
     assert sorted((item, future.result()) for item, future in done) == [
         (i, i * 2) for i in range(8)
     ]
@@ -23,7 +23,9 @@ def test_an_error_belongs_to_its_item() -> None:
     def work(item: int) -> int:
         return 1 // item
 
-    done = {i: f.exception() for i, f in pool.run(work, [0, 1], 2, threading.Event())}
+    done = {
+        i: f.exception() for i, f in pool.run(work, [0, 1], 2, threading.Event().is_set)
+    }
     assert isinstance(done[0], ZeroDivisionError)
     assert done[1] is None
 
@@ -38,7 +40,7 @@ def test_after_a_stop_running_work_is_kept_and_no_more_begins() -> None:
         return item
 
     finished = []
-    for item, future in pool.run(work, range(1000), 2, stop):
+    for item, future in pool.run(work, range(1000), 2, stop.is_set):
         finished.append((item, future.result()))
         stop.set()
     assert {item for item, _ in finished} == set(begun)
@@ -54,7 +56,7 @@ def test_items_are_taken_only_as_workers_come_free() -> None:
             taken += 1
             yield i
 
-    run = pool.run(lambda item: item, items(), 2, threading.Event())  # type: ignore[var-annotated, arg-type]
+    run = pool.run(lambda item: item, items(), 2, threading.Event().is_set)  # type: ignore[var-annotated, arg-type]
     next(run)
     assert taken <= 8
     assert len(list(run)) == 99

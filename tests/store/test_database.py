@@ -87,7 +87,9 @@ main()
 """
 
 
-@pytest.mark.parametrize("stage", ["split_by_quiet", "_embed", "_merge", "_close_run"])
+@pytest.mark.parametrize(
+    "stage", ["due_threads", "_embed", "_consolidate", "_close_run"]
+)
 def test_a_run_that_was_killed_is_taken_up_where_it_stopped(
     cli: Cli, stage: str
 ) -> None:

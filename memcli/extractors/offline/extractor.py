@@ -1,5 +1,6 @@
 """A thread's part → candidates, by the signals in what people say."""
 
+import hashlib
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -115,6 +116,15 @@ class OfflineExtractor:
 
     name = "offline"
     model = "rules-1"
+    recipe = "offline rules-1"
+    part_characters = None
+    asker = None
+
+    def fingerprint(self, part: ThreadPart) -> str:
+        """A hash of the rules' version and of everything they look at."""
+        shown = [(m.key, m.name, m.text) for m in (*part.context, *part.new)]
+        text = repr((self.recipe, shown, part.thread.format, part.thread.metadata))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def extract(self, part: ThreadPart) -> Extraction:
         """The candidates of one part, in the order they were said."""
@@ -195,6 +205,8 @@ def _instruction(
                 continue
             start, end = match.span("body")
             body = sentence.text[start:end]
+            if not re.search(r"\w", body):
+                continue
             said_on = message.sent_at.date()
             found = mentions(body, said_on, None)
             text = third_person(resolved(body, found), subject, named=False)
@@ -390,7 +402,9 @@ def _agreed(
     who = Subject(name=_author(speaker, among_others=among_others))
     for point in points:
         for candidate in _agreed_point(point, message, who):
-            yield replace(candidate, author=speaker.name)
+            # Who agreed is quoted, too: the assistant's word alone is nobody's.
+            quotes = (*candidate.quotes, Quote(speaker.id, speaker.text))
+            yield replace(candidate, author=speaker.name, quotes=quotes)
 
 
 def _says(pattern: re.Pattern[str], message: Message | None) -> bool:

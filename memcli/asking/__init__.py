@@ -1,0 +1,1 @@
+"""Asking a model through the Messages API: once, within a budget, patiently."""

@@ -1,0 +1,360 @@
+"""One request to a model: held within the budget, and waited out when it must be.
+
+Rate limits, overload, server errors, timeouts and dropped connections are no
+failure of what was asked; the request is sent again, later and later, for as
+long as the run has patience. Everything else is told at once, as one of the
+errors of `memcli.errors`.
+"""
+
+import json
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import orjson
+
+from memcli.asking import client as clients
+from memcli.asking import tokens
+from memcli.asking.prices import Price
+from memcli.asking.spending import Purse
+from memcli.errors import (
+    ExtractorError,
+    ExtractorUnusable,
+    Interrupted,
+    MemcliError,
+    Outage,
+    RequestRejected,
+    TooLong,
+)
+from memcli.models import Usage
+from memcli.redaction import redact
+from memcli.when import format_duration
+
+Value = TypeVar("Value")
+
+# The first wait, which doubles, and the longest.
+_FIRST_WAIT = 0.5
+_LONGEST_WAIT = 60.0
+# A server that never answered may be one that is not running.
+_NEVER_REACHED = timedelta(seconds=15)
+# What a request holds beside its text: the system prompt of tool use.
+_OVERHEAD_TOKENS = 700
+_OUTAGES = (408, 409, 429)
+_SAID_TOO_LONG = (
+    "too long", "context length", "context size", "context window", "context_length",
+    "maximum context", "too many tokens", "exceeds the available context",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: content blocks, why it ended, and what it used."""
+
+    content: tuple[Mapping[str, Any], ...]
+    stop_reason: str | None
+    usage: Usage
+
+
+class NoAnswer(ExtractorError):
+    """A success without a message of the API in it."""
+
+
+class Asker:
+    """Asks one model; may be used by many workers at once."""
+
+    def __init__(
+        self,
+        model: str,
+        provider: clients.Provider,
+        price: Price | None,
+        purse: Purse,
+        timeout: timedelta,
+        patience: timedelta,
+        stop: threading.Event,
+    ) -> None:
+        self.model = model
+        self.provider = provider
+        self.price = price
+        self.purse = purse
+        self.stop = stop
+        self.notices: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._timeout = timeout
+        self._patience = patience
+        self._made: Any = None
+        self._making = threading.Lock()
+        self._heard_at: float | None = None  # when any request was last answered
+        self._told_at = 0.0
+        self._pause_until = 0.0
+        self._counts = True
+
+    def ask(self, params: Mapping[str, Any]) -> Answer:
+        """The answer to one request, whose usage is booked.
+
+        Raises Outage, BudgetSpent, Interrupted, or an ExtractorError.
+        """
+        body = self.complete(params)
+        held = self.most(body)
+        self.purse.hold(held, self.stop)
+        cost = 0.0
+        try:
+            answer = self._asked(body)
+            cost = answer.usage.dollars or 0.0
+            return answer
+        finally:
+            self.purse.settle(held, cost)
+
+    def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """A request with what this model needs said in each."""
+        body: dict[str, Any] = {"model": self.model, **params}
+        if self.price is not None and self.price.effort:
+            # Reading for what was said takes little thought, and thought is paid.
+            body["output_config"] = {"effort": "low"}
+        return body
+
+    def most(self, body: Mapping[str, Any]) -> float:
+        """The most that a request can cost, in dollars.
+
+        Bytes are a bound that holds, four times too high; when it does not fit
+        the budget any more, the server is asked for the number of tokens, which
+        costs nothing.
+        """
+        if self.price is None or self.purse.limit is None:
+            return 0.0
+        shown = json.dumps(
+            {key: body[key] for key in ("system", "tools", "messages") if key in body},
+            ensure_ascii=False,
+        )
+        bound = tokens.at_most(shown) + _OVERHEAD_TOKENS
+        most = self.price.most(bound, body["max_tokens"])
+        if not self.purse.fits(most):
+            counted = self._counted(body)
+            if counted is not None:
+                return self.price.most(counted, body["max_tokens"])
+        return most
+
+    def usage(self, reported: object, *, batch: bool = False) -> Usage:
+        """Usage as the API reports it, with its price."""
+        told = reported if isinstance(reported, Mapping) else {}
+
+        def number(name: str) -> int:
+            value = told.get(name)
+            return value if isinstance(value, int) and value > 0 else 0
+
+        used = Usage(
+            input_tokens=number("input_tokens"),
+            output_tokens=number("output_tokens"),
+            cache_read_tokens=number("cache_read_input_tokens"),
+            cache_write_tokens=number("cache_creation_input_tokens"),
+        )
+        cost = None if self.price is None else self.price.cost(used, batch=batch)
+        return replace(used, dollars=cost)
+
+    def answer(self, message: object, *, batch: bool = False) -> Answer:
+        """A message of the API, whole or as good as a partial server makes it.
+
+        Raises NoAnswer for anything else.
+        """
+        if not isinstance(message, dict) or not isinstance(
+            message.get("content"), list
+        ):
+            raise NoAnswer(
+                f"what {clients.address()} answered is no message; does it speak the "
+                "Messages API?"
+            )
+        blocks = tuple(b for b in message["content"] if isinstance(b, dict))
+        return Answer(
+            blocks,
+            message.get("stop_reason"),
+            self.usage(message.get("usage"), batch=batch),
+        )
+
+    def client(self) -> Any:
+        """One client for all workers: it keeps its connections."""
+        with self._making:
+            if self._made is None:
+                self._made = clients.connect(self.provider, self._timeout)
+            return self._made
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._made is not None:
+            self._made.close()
+
+    def told(self, error: Exception) -> MemcliError | None:
+        """What an exception of the package means; None if it can be waited out."""
+        import anthropic
+
+        if isinstance(error, anthropic.APIStatusError):
+            return _refused(error.status_code, _said(error.body), self.model)
+        if isinstance(error, anthropic.APIConnectionError):
+            return None
+        if isinstance(error, anthropic.AnthropicError | ImportError):
+            return ExtractorUnusable(str(error))
+        return ExtractorUnusable(f"{self.provider}: {type(error).__name__}: {error}")
+
+    def patiently(
+        self, call: Callable[[Any], Value], *, lost_is_final: bool = False
+    ) -> Value:
+        """What a call of the client gives, waited for as long as it takes.
+
+        Raises Outage when that is too long, or, where `lost_is_final`, at once
+        when the connection breaks; and whatever `told` says of other failures.
+        """
+        began = time.monotonic()
+        waits = 0
+        while True:
+            self._pause()
+            try:
+                found = call(self.client())
+            except MemcliError:
+                raise
+            except Exception as error:
+                final = self.told(error)
+                if final is not None:
+                    raise final from error
+                if lost_is_final and not hasattr(error, "status_code"):
+                    raise Outage(f"{clients.address()} {_why(error)}") from error
+                self._wait(error, began, waits)
+                waits += 1
+                continue
+            self._heard_at = time.monotonic()
+            return found
+
+    def _asked(self, body: Mapping[str, Any]) -> Answer:
+        def call(client: Any) -> bytes:
+            # The raw answer: the package's own parsing takes what is no message
+            # for one, or raises whatever it likes.
+            response = client.messages.with_raw_response.create(**body)
+            raw: bytes = response.http_response.read()
+            return raw
+
+        try:
+            message = orjson.loads(self.patiently(call))
+        except orjson.JSONDecodeError:
+            message = None
+        return self.answer(message)
+
+    def _wait(self, error: Exception, began: float, waits: int) -> None:
+        """Wait for the next try, or raise Outage when there was waiting enough."""
+        import anthropic
+
+        now = time.monotonic()
+        asked_for = _retry_after(error)
+        delay = min(_LONGEST_WAIT, _FIRST_WAIT * 2**waits) * random.uniform(0.5, 1)  # noqa: S311
+        if asked_for is not None:
+            delay = asked_for + (delay if asked_for == 0 else random.uniform(0, 1))  # noqa: S311
+        why = _why(error)
+        # A request that fails for long while others are answered is at fault itself.
+        patience = self._patience
+        if (
+            self._heard_at is None
+            and isinstance(error, anthropic.APIConnectionError)
+            and not isinstance(error, anthropic.APITimeoutError)
+        ):
+            patience = min(patience, _NEVER_REACHED)
+        if now + delay - began > patience.total_seconds():
+            if self._heard_at is not None and self._heard_at > began + 1:
+                raise RequestRejected(
+                    f"{clients.address()} failed on this thread again and again ({why})"
+                )
+            raise Outage(
+                f"{clients.address()} {why}, for "
+                f"{format_duration(timedelta(seconds=now - began))}; "
+                "what is not done stays due"
+            )
+        if asked_for:
+            self._pause_until = max(self._pause_until, now + asked_for)
+        if delay > 3 and now - self._told_at > 10:
+            self._told_at = now
+            self.notices.put(f"{clients.address()} {why}; waiting {delay:.0f} s")
+        if self.stop.wait(delay):
+            raise Interrupted("stopped while the model could not be reached")
+
+    def _pause(self) -> None:
+        """Who was told when to come back tells it to the others."""
+        while (left := self._pause_until - time.monotonic()) > 0:
+            if self.stop.wait(left):
+                raise Interrupted("stopped while the model could not be reached")
+
+    def _counted(self, body: Mapping[str, Any]) -> int | None:
+        """Input tokens as the server counts them, with a little on top; None where
+        it does not."""
+        if not self._counts:
+            return None
+        counted = {
+            key: body[key]
+            for key in ("model", "system", "tools", "tool_choice", "messages")
+            if key in body
+        }
+        try:
+            found: int = self.client().messages.count_tokens(**counted).input_tokens
+        except Exception:  # any failure has the same answer: keep to the bound
+            self._counts = False
+            return None
+        return int(found * 1.05) + 50
+
+
+def _refused(status: int, said: str, model: str) -> MemcliError | None:
+    """What a status means for the request, or None if it can be waited out."""
+    where = clients.address()
+    if status in _OUTAGES or status >= 500:
+        return None
+    if status in (401, 403):
+        return ExtractorUnusable(
+            f"{where} refused the key ({status}): see ANTHROPIC_API_KEY{_quoted(said)}"
+        )
+    if status == 404:
+        return ExtractorUnusable(
+            f"{where} knows no model {model!r}; give another with --model"
+        )
+    if status == 402 or "credit balance" in said:
+        return ExtractorUnusable(f"the account has no credit left{_quoted(said)}")
+    if status == 413 or any(words in said.lower() for words in _SAID_TOO_LONG):
+        return TooLong("the conversation is too long for the model")
+    return RequestRejected(f"{where} answered {status} to {model}{_quoted(said)}")
+
+
+def _quoted(said: str) -> str:
+    return f": {said}" if said else ""
+
+
+def _said(body: object) -> str:
+    """The server's own words on an error, short, and without secrets."""
+    if isinstance(body, dict):
+        inner = body.get("error")
+        told = inner.get("message") if isinstance(inner, dict) else None
+        if isinstance(told, str):
+            return redact(" ".join(told.split()))[0][:160]
+    return ""
+
+
+def _why(error: Exception) -> str:
+    import anthropic
+
+    if isinstance(error, anthropic.APIStatusError):
+        kinds = {429: "limits the rate", 529: "is overloaded"}
+        told = kinds.get(error.status_code, "has an error")
+        return f"{told} ({error.status_code})"
+    if isinstance(error, anthropic.APITimeoutError):
+        return "does not answer in time"
+    return "cannot be reached"
+
+
+def _retry_after(error: Exception) -> float | None:
+    """Seconds the server asks to wait, if it does."""
+    import anthropic
+
+    if not isinstance(error, anthropic.APIStatusError):
+        return None
+    headers = error.response.headers
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        return max(0.0, float(headers["retry-after"]))
+    except (KeyError, ValueError):
+        return None

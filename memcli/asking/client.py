@@ -1,0 +1,88 @@
+"""The client of the `anthropic` package: its own API, Bedrock or Vertex.
+
+The package takes two seconds to import, so it is imported when the first request
+is about to be made, and nowhere else.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from memcli.errors import ExtractorUnusable, UsageError
+
+Provider = Literal["anthropic", "bedrock", "vertex"]
+PROVIDERS = ("anthropic", "bedrock", "vertex")
+_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+_BASE = "ANTHROPIC_BASE_URL"
+# Other ways in which the package finds out who asks.
+_PROFILES = (
+    "ANTHROPIC_PROFILE", "ANTHROPIC_IDENTITY_TOKEN", "ANTHROPIC_IDENTITY_TOKEN_FILE",
+)  # fmt: skip
+
+
+def credential(provider: str) -> str | None:
+    """What in the environment lets us ask, or None.
+
+    A server of one's own needs no key, only an address. Raises UsageError for
+    a provider that does not exist.
+    """
+    if provider not in PROVIDERS:
+        raise UsageError(
+            f"unknown provider {provider!r}; write anthropic, bedrock or vertex"
+        )
+    if provider == "bedrock":
+        return "AWS credentials"
+    if provider == "vertex":
+        return "Google credentials"
+    key = next((key for key in (*_KEYS, *_PROFILES) if os.environ.get(key)), None)
+    if key is None and (_profiles_folder() / "configs").is_dir():
+        key = "a profile of the Anthropic command line"
+    return key or (_BASE if os.environ.get(_BASE) else None)
+
+
+def model_name(provider: str, model: str) -> str:
+    """A model's name as the platform has it: Bedrock puts its maker before it."""
+    if provider == "bedrock" and model.startswith("claude-"):
+        return f"anthropic.{model}"
+    return model
+
+
+def _profiles_folder() -> Path:
+    return Path(
+        os.environ.get("ANTHROPIC_CONFIG_DIR") or "~/.config/anthropic"
+    ).expanduser()
+
+
+def address() -> str:
+    """Where requests go, for messages."""
+    return os.environ.get(_BASE) or "the API"
+
+
+def connect(provider: Provider, timeout: timedelta) -> Any:
+    """A client that makes each request once: waiting is for who asks.
+
+    Raises ExtractorUnusable when a package or a setting is missing.
+    """
+    import anthropic
+
+    options: dict[str, Any] = {"max_retries": 0, "timeout": timeout.total_seconds()}
+    try:
+        if provider == "bedrock":
+            return anthropic.AnthropicBedrock(**options)
+        if provider == "vertex":
+            return anthropic.AnthropicVertex(**_vertex(), **options)
+        if credential(provider) == _BASE:
+            options["api_key"] = "none"  # the client insists on one
+        return anthropic.Anthropic(**options)
+    except ImportError as error:
+        raise ExtractorUnusable(
+            f"{provider} needs a package more: pip install 'memcli[{provider}]'"
+        ) from error
+    except (anthropic.AnthropicError, ValueError) as error:
+        raise ExtractorUnusable(f"{provider}: {error}") from error
+
+
+def _vertex() -> dict[str, Any]:
+    region = os.environ.get("CLOUD_ML_REGION")
+    return {} if region else {"region": "global"}

@@ -1,0 +1,223 @@
+"""The map: each due thread on its own, each result committed as it comes.
+
+A thread that is too long for one request is done in parts, one after the other,
+each with what the ones before it gave. A thread that fails is tried again when
+the others are done, three times in all.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memcli.errors import (
+    BudgetSpent,
+    ExtractorError,
+    ExtractorUnusable,
+    Interrupted,
+    MemcliError,
+    Outage,
+    RequestRejected,
+    TooLong,
+)
+from memcli.extractors.base import Extraction, Extractor
+from memcli.models import Thread, ThreadPart
+from memcli.reflection import pool
+from memcli.reflection.checks import check
+from memcli.reflection.due import part_to_reflect, says_nothing
+from memcli.reflection.pending import Named
+from memcli.reflection.run import Run
+from memcli.store import extractions, runs, threads
+from memcli.store.database import transaction
+
+# So many threads failing in the same way, and none in another, is no accident.
+_ALL_ALIKE = 20
+# Parts are not made smaller than that, in characters.
+_SMALLEST_PART = 2_000
+# How many of the memories of its earlier parts a part is shown.
+RECORDED = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One part to extract. `known` is what the same question gave before."""
+
+    thread: Thread
+    namespace: str
+    part: ThreadPart
+    fingerprint: str
+    known: Extraction | None = None
+
+
+class _Queue:
+    """Threads in the order in which they are taken; a part is made when one is.
+
+    An iterator that may be added to when it had come to its end.
+    """
+
+    def __init__(self, run: Run, extractor: Extractor, named: Sequence[Named]) -> None:
+        self._run, self._extractor = run, extractor
+        self._named = deque(named)
+
+    def __iter__(self) -> "_Queue":
+        return self
+
+    def __next__(self) -> Work:
+        if not self._named:
+            raise StopIteration
+        thread, namespace = self._named.popleft()
+        return work_for(self._run, self._extractor, thread, namespace)
+
+    def next_part(self, work: Work) -> None:
+        self._named.appendleft((work.thread, work.namespace))
+
+    def again(self, work: Work) -> None:
+        self._named.append((work.thread, work.namespace))
+
+
+def extract_all(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
+    """Extract what is due. Why that ended early is in the run's report.
+
+    Raises ExtractorUnusable when no thread could be done.
+    """
+    run.listener.stage("reflecting", len(named))
+    queue = _Queue(run, extractor, named)
+    unusable: ExtractorUnusable | None = None
+
+    def stopping() -> bool:
+        ended = run.report.ended_by is not None or unusable is not None
+        return run.stop.is_set() or ended
+
+    def extract(work: Work) -> Extraction:
+        return work.known or extractor.extract(work.part)
+
+    def tell() -> None:  # what the workers have to say is said by this thread
+        while extractor.asker is not None and not extractor.asker.notices.empty():
+            run.listener.notice(extractor.asker.notices.get())
+
+    workers = run.request.workers
+    for work, future in pool.run(extract, queue, workers, stopping, tell):
+        try:
+            extraction = future.result()
+        except ExtractorUnusable as error:
+            unusable = error
+        except (Outage, BudgetSpent) as error:
+            _book(run, work, error, extractor.model)
+            run.report.ended_by = run.report.ended_by or error
+        except Interrupted as error:
+            _book(run, work, error, extractor.model)
+        except ExtractorError as error:
+            if fail(run, work, error, extractor.model):
+                queue.again(work)
+            elif isinstance(error, TooLong) and _may_be_halved(work):
+                queue.next_part(work)
+            unusable = unusable or _all_alike(run)
+        else:
+            keep(run, work, extractor, extraction)
+            if work.part.left:
+                queue.next_part(work)
+                continue
+        run.listener.step()
+    if unusable is not None:
+        raise unusable
+
+
+def work_for(run: Run, extractor: Extractor, thread: Thread, namespace: str) -> Work:
+    """The next part of a thread, with the answer if there is one already."""
+    most = extractor.part_characters
+    tried = threads.part_characters(run.db, thread.id)
+    if most is not None and tried is not None:
+        most = min(most, tried)
+    messages = [(m, new) for _, m, new in threads.messages(run.db, thread.id)]
+    recorded = extractions.recorded(run.db, thread.id, RECORDED)
+    part = part_to_reflect(thread, messages, tuple(recorded), most)
+    fingerprint = extractor.fingerprint(part)
+    known = None
+    if says_nothing(part):
+        known = Extraction(())
+    elif (before := extractions.answered(run.db, fingerprint)) is not None:
+        known = Extraction(before[0])
+        run.report.reused += 1
+    return Work(thread, namespace, part, fingerprint, known)
+
+
+def keep(
+    run: Run,
+    work: Work,
+    extractor: Extractor,
+    extraction: Extraction,
+    *,
+    batch: bool = False,
+) -> None:
+    """Store what a part suggested together with the fact that it is done."""
+    kept, set_aside = check(
+        extraction.candidates, work.part, run.request.min_confidence
+    )
+    now = run.clock()
+    with transaction(run.db):
+        extraction_id = extractions.keep(
+            run.db, run.id, work.thread.id, work.namespace,
+            extractor.name, extractor.model, extractor.recipe, work.fingerprint,
+            kept, set_aside, now,
+        )  # fmt: skip
+        runs.book(
+            run.db, run.id, "extract", extractor.model, extraction.asked, now,
+            thread_id=work.thread.id, extraction_id=extraction_id, batch=batch,
+        )  # fmt: skip
+        threads.mark_reflected(run.db, work.thread.id, work.part.new, run.id)
+        if not work.part.left:
+            threads.limit_parts(run.db, work.thread.id, None)
+    run.report.failed.pop(work.thread.id, None)
+    if not work.part.left:
+        run.report.reflected.append(work.thread.id)
+    run.report.candidates += len(kept)
+    run.report.set_aside += set_aside
+
+
+def fail(
+    run: Run, work: Work, error: ExtractorError, model: str, *, batch: bool = False
+) -> bool:
+    """Note that a part failed; whether it is worth another try in this run."""
+    with transaction(run.db):
+        runs.book(
+            run.db, run.id, "extract", model, error.asked, run.clock(),
+            thread_id=work.thread.id, batch=batch,
+        )  # fmt: skip
+        if isinstance(error, TooLong) and _may_be_halved(work):
+            threads.limit_parts(run.db, work.thread.id, _size(work) // 2)
+            return False
+        attempts = threads.mark_failed(run.db, work.thread.id, str(error))
+    run.report.failed[work.thread.id] = str(error)
+    another = not isinstance(error, RequestRejected | TooLong)
+    return another and attempts < threads.MAX_ATTEMPTS
+
+
+def _may_be_halved(work: Work) -> bool:
+    return len(work.part.new) > 1 and _size(work) > _SMALLEST_PART
+
+
+def _size(work: Work) -> int:
+    from memcli.extractors.rendering import shown_characters
+
+    return sum(shown_characters(message) for message in work.part.new)
+
+
+def _book(run: Run, work: Work, error: MemcliError, model: str) -> None:
+    with transaction(run.db):
+        runs.book(
+            run.db, run.id, "extract", model, error.asked, run.clock(),
+            thread_id=work.thread.id,
+        )  # fmt: skip
+
+
+def _all_alike(run: Run) -> ExtractorUnusable | None:
+    """Whether it is not the threads that fail, but the model or the server."""
+    failed = run.report.failed
+    if run.report.reflected or len(failed) < _ALL_ALIKE:
+        return None
+    reasons = set(failed.values())
+    if len(reasons) > 1:
+        return None
+    return ExtractorUnusable(
+        f"the first {len(failed)} threads failed alike, so the others were not tried: "
+        f"{reasons.pop()}"
+    )
