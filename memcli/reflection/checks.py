@@ -59,25 +59,37 @@ def _objection(
         distance = abs(candidate.happens_on - candidate.said_at.date())
         if distance > _FARTHEST:
             return "date out of reason"
-    return _not_their_own(candidate, shown)
+    return _not_their_own(candidate, part, shown)
 
 
-def _not_their_own(candidate: Candidate, shown: Mapping[str, Message]) -> str | None:
+def _not_their_own(
+    candidate: Candidate, part: ThreadPart, shown: Mapping[str, Message]
+) -> str | None:
     """Why no person stands behind a candidate.
 
     One quote in a person's own words is enough: who agrees to what the assistant
     said quotes both.
     """
     objections = []
+    playing = _playing(part)
     for quote in candidate.quotes:
         message = shown[quote.message_id]
         if message.role != "user":
             continue
         objection = voice.objection(message.text, quote.text)
+        if objection is None and message.id in playing:
+            objection = "said in a role"
         if objection is None:
             return _of_somebody_else(candidate, message, shown.values())
         objections.append(objection)
     return objections[0] if objections else "only the assistant said it"
+
+
+def _playing(part: ThreadPart) -> set[str]:
+    """Messages in which a person plays somebody."""
+    said = [m for m in (*part.context, *part.new) if m.role == "user"]
+    in_a_part = voice.in_a_part(message.text for message in said)
+    return {m.id for m, playing in zip(said, in_a_part, strict=True) if playing}
 
 
 def _of_somebody_else(

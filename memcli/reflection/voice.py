@@ -9,7 +9,7 @@ about its memory is not evidence of anything.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 # --- What is not the author's own: spans that tell themselves -----------------
 _FENCED = re.compile(r"(`{3,}|~{3,}).*?(?:\n\s*\1|\Z)", re.DOTALL)
@@ -56,7 +56,7 @@ _MACHINE_LINE = re.compile(
 # --- What announces that a text follows -----------------------------------------
 _WORK = (
     r"summari[sz]|tl;?dr|translat|rewrit|rephras|paraphras|proof-?read|shorten|polish"
-    r"|transcri|review|check|look (?:at|over)|read (?:this|through|over|it)|edit|correct"
+    r"|transcri|review|check|look (?:at|over)|read (?:this|through|over|it)|edit\b|correct"
     r"|explain|analy[sz]|extract|classif|convert|reformat|clean up|tidy|format|fix"
     r"|decode|parse|compare|what (?:does|do|is|are|did|was|were|should|can)\b|who\b"
     r"|which\b|is (?:this|it|there)|does (?:this|it)|tell me|help me (?:with|understand)"
@@ -88,11 +88,39 @@ _ANNOUNCED = (
     r"|\b(?:he|she|they|it|who|boss|landlord|client|customer|colleague|support|friend"
     r"|neighbou?rs?) (?:\w+ )?(?:wrote|writes|says?|said|sent|replied|forwarded)"
     r"|wrote me|sent (?:me|us)|(?:says|reads|goes|states)\b"
-    rf"|\b(?:this|these|that|the|our|my)\b[^\n]{{0,40}}\b(?:{_TEXT}|songs?|verses?|lyrics"
-    r"|sentences?|lines?|phrases?|words)\b"
+    rf"|\b(?:this|these|that|the)\b[^\n]{{0,40}}\b(?:{_TEXT}|sentences?|lines?|phrases?"
+    r"|words)\b|\b(?:our|my|the)\b[^\n]{0,30}\b(?:songs?|verses?|lyrics|drafts?|e-?mails?"
+    r"|letters?|essays?|cv|bio|article|post|narrator|character)\b"
+    r"|\b(?:go on|continue|carry on|next lines?)$"
     r"|以下|下面|如下"
 )
 _ANNOUNCES = re.compile(rf"(?:{_WORK}|{_ANNOUNCED})", re.IGNORECASE)
+# What documents have, and people who speak for themselves have not.
+_DOCUMENT = re.compile(
+    r"^[ \t]*(?:\d+[.)][ \t]*)?(?-i:[A-ZÀ-Þ]{4,}(?:[ \t&/-]+[A-ZÀ-Þ]{2,})*)[.:]?(?:[ \t]|$)"
+    r"|\S[ \t]+[|•·][ \t]+\S|[★☆]|_{4,}|\b[\w.+-]+@[\w-]+\.\w|\+\d[\d ]{7,}"
+    r"|^[ \t]*(?:published|posted (?:by|on|in)|posté (?:par|le)|publié|geplaatst|gepost"
+    r"|publicado|veröffentlicht|geschrieben von|signed|unterzeichnet|author|written by"
+    r"|by [A-Z]\w+ [A-Z]|skip to content|copyright|©)|#\w{3,}.*#\w{3,}"
+    r"|^(?:def|class|import|from \w+ import|return|const|let|var|function|public)\b",
+    re.MULTILINE | re.IGNORECASE,
+)
+_ENDS_A_PART = re.compile(
+    r"\W*(?:(?:ok(?:ay)?|alright|right|and|now)\W+)*(?:stop\b|cut\b|end (?:of )?(?:the )?"
+    r"(?:role|scene|game)|out of character|enough\b|that['’]?s enough|game over)",
+    re.IGNORECASE,
+)
+_STARTS_A_PART = re.compile(
+    r"\b(?:role-?play|stay in character|i'?ll (?:play|be the|be a)\b|i play the|you play"
+    r"|until i say stop|let['’]s pretend|rollenspiel)\b",
+    re.IGNORECASE,
+)
+# "How I like my code:" announces one's own words.
+_OF_ONESELF = re.compile(
+    r"\b(?:how i|i (?:like|prefer|want|need|use|always|never|usually)|about (?:me|us)"
+    r"|my (?:setup|preferences|rules|constraints|situation|stack|style|habits))\b",
+    re.IGNORECASE,
+)
 _LEADS_IN = re.compile(r"[:：]\s*$")
 # A request for a text in somebody's voice, or a part that the author plays.
 _FICTION = re.compile(
@@ -163,6 +191,19 @@ def objection(text: str, quote: str) -> str | None:
     return None
 
 
+def in_a_part(texts: Iterable[str]) -> list[bool]:
+    """Which of a person's messages, in order, are spoken in a role: from the one
+    that begins it to the one that ends it."""
+    playing, found = False, []
+    for text in texts:
+        if _ENDS_A_PART.match(text):
+            playing = False
+        elif _STARTS_A_PART.search(text):
+            playing = True
+        found.append(playing)
+    return found
+
+
 def _places(text: str, quote: str) -> Iterator[tuple[int, int]]:
     """Where a quote stands; white space is any white space."""
     words = quote.split()
@@ -201,6 +242,9 @@ def _not_own(text: str) -> Iterator[tuple[int, int]]:
             if pattern is _MACHINE_LINE:
                 end = _line_end(text, match.start())
             yield match.start(), end
+    if _MACHINE_LINE.search(text):  # else `#` is a heading, or a number
+        for match in _LINE_COMMENT.finditer(text):
+            yield match.span()
     for match in _TAGGED.finditer(text):
         if match.end() - match.start() > 30:
             yield match.span()
@@ -256,6 +300,8 @@ def _announced(text: str) -> Iterator[tuple[int, int]]:
     at = 0
     for line in text.splitlines(keepends=True):
         at += len(line)
+        if _OF_ONESELF.search(line):
+            continue
         if at < len(text) and _LEADS_IN.search(line) and _ANNOUNCES.search(line):
             yield at, len(text)
             return
@@ -265,8 +311,15 @@ def _announced(text: str) -> Iterator[tuple[int, int]]:
         if _is_request(said) and len(text) - match.end() > 40:
             yield match.end(), _line_end(text, match.end())
     paragraphs = [m.span() for m in re.finditer(r"(?:[^\n]|\n(?!\s*\n))+", text)]
-    if len(paragraphs) > 1 and _is_request(text[slice(*paragraphs[0])]):
+    if len(paragraphs) < 2:
+        return
+    opening, rest = text[slice(*paragraphs[0])], text[paragraphs[0][1] :]
+    if _is_request(opening) or (_asks(opening) and _DOCUMENT.search(rest)):
         yield paragraphs[0][1], len(text)
+
+
+def _asks(said: str) -> bool:
+    return len(said) < 300 and ("?" in said or _ANNOUNCES.search(said) is not None)
 
 
 def _is_request(said: str) -> bool:
