@@ -62,6 +62,8 @@ class Server:
     # The bodies that tokens were counted of, and those of accepted batches.
     counted: list[Json] = field(default_factory=list)
     batches: list[Json] = field(default_factory=list)
+    # The usage of every metered answer, for the bill.
+    used: list[Json] = field(default_factory=list)
     # Method and path of every call, such as "GET /v1/messages/batches/msgbatch_1".
     calls: list[str] = field(default_factory=list)
 
@@ -297,6 +299,9 @@ def _reply(server: Server, call: _Call) -> _Reply:
             "count_tokens" not in server.without
         ):
             return _count(server, call)
+        # As Bedrock and Vertex call it.
+        case "POST", path if path.endswith(("/invoke", ":rawPredict")):
+            return _messages(server, call)
     return _not_found()
 
 
@@ -374,6 +379,7 @@ def _with_usage(server: Server, request: Json, answer: Answer) -> Answer:
         "cache_read_input_tokens": _tokens(prefix) if known else 0,
         "output_tokens": _tokens(body["content"]),
     }
+    server.used.append(usage)
     # A copy: a test may give the same answer to every request.
     return status, {**body, "usage": usage}
 

@@ -193,8 +193,10 @@ class Asker:
             return _refused(error.status_code, _said(error.body), self.model)
         if isinstance(error, anthropic.APIConnectionError):
             return None
-        if isinstance(error, anthropic.AnthropicError | ImportError):
-            return ExtractorUnusable(str(error))
+        if isinstance(error, ImportError) or "required dependency" in str(error):
+            return ExtractorUnusable(clients.missing_package(self.provider))
+        if isinstance(error, anthropic.AnthropicError):
+            return ExtractorUnusable(" ".join(str(error).split()))
         return ExtractorUnusable(f"{self.provider}: {type(error).__name__}: {error}")
 
     def patiently(

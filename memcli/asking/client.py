@@ -59,6 +59,11 @@ def address() -> str:
     return os.environ.get(_BASE) or "the API"
 
 
+def missing_package(provider: str) -> str:
+    """What to do where the `anthropic` package lacks what a platform needs."""
+    return f"{provider} needs a package more: pip install 'memcli[{provider}]'"
+
+
 def connect(provider: Provider, timeout: timedelta) -> Any:
     """A client that makes each request once: waiting is for who asks.
 
@@ -76,9 +81,7 @@ def connect(provider: Provider, timeout: timedelta) -> Any:
             options["api_key"] = "none"  # the client insists on one
         return anthropic.Anthropic(**options)
     except ImportError as error:
-        raise ExtractorUnusable(
-            f"{provider} needs a package more: pip install 'memcli[{provider}]'"
-        ) from error
+        raise ExtractorUnusable(missing_package(provider)) from error
     except (anthropic.AnthropicError, ValueError) as error:
         raise ExtractorUnusable(f"{provider}: {error}") from error
 

@@ -5,6 +5,7 @@ each with what the ones before it gave. A thread that fails is tried again when
 the others are done, three times in all.
 """
 
+import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,8 +88,18 @@ def extract_all(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
         ended = run.report.ended_by is not None or unusable is not None
         return run.stop.is_set() or ended
 
+    hopeless = threading.Event()  # what stopped one worker would stop the others
+
     def extract(work: Work) -> Extraction:
-        return work.known or extractor.extract(work.part)
+        if work.known is not None:
+            return work.known
+        if hopeless.is_set():
+            raise Interrupted("not asked, since another thread could not be")
+        try:
+            return extractor.extract(work.part)
+        except (ExtractorUnusable, Outage, BudgetSpent):
+            hopeless.set()
+            raise
 
     def tell() -> None:  # what the workers have to say is said by this thread
         while extractor.asker is not None and not extractor.asker.notices.empty():
@@ -187,7 +198,7 @@ def fail(
             return False
         attempts = threads.mark_failed(run.db, work.thread.id, str(error))
     run.report.failed[work.thread.id] = str(error)
-    another = not isinstance(error, RequestRejected | TooLong)
+    another = not isinstance(error, RequestRejected)
     return another and attempts < threads.MAX_ATTEMPTS
 
 

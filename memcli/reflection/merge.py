@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 
 from memcli.embeddings.choose import Encoder, encoder
-from memcli.errors import MemcliError
+from memcli.errors import BudgetSpent, MemcliError, Outage
 from memcli.extractors.base import Extractor
 from memcli.extractors.schemas import text_of
 from memcli.models import Candidate, Memory, Op, Operation
@@ -68,9 +68,11 @@ def merge_run(run: Run, extractor: Extractor) -> None:
     """Consolidate what waits, with the extractor's own model as judge if it has
     one, and note in the run's report what that came to."""
     asker = extractor.asker
+    # What was answered before can be used, also when nothing more can be asked.
+    may_ask = not isinstance(run.report.ended_by, Outage | BudgetSpent)
     merged = merge(
         run.db, run.id, run.request.embedding_model, run.request.allowed,
-        Judge(asker) if asker is not None else None, run.request.workers,
+        Judge(asker) if asker is not None else None, may_ask, run.request.workers,
         run.clock, run.listener, run.stop,
     )  # fmt: skip
     run.report.operations += merged.operations
@@ -84,6 +86,7 @@ def merge(
     model: str,
     allowed: Allowed,
     judge: Judge | None,
+    may_ask: bool,
     workers: int,
     clock: Callable[[], datetime],
     listener: Listener,
@@ -107,7 +110,7 @@ def merge(
     if judge is not None:
         asking = _Asking(db, run_id, judge, clock, listener)
         cases = _rehearse(db, run_id, items, waiting, encode, allowed, clock())
-        rulings = asking.rulings(cases, workers, stop)
+        rulings = asking.rulings(cases, workers, stop, may_ask=may_ask)
         merged.ended_by = asking.ended_by
         items = [i for i in items if i.extraction.namespace not in asking.unanswered]
         waiting = [e for e in waiting if e.namespace not in asking.unanswered]
@@ -307,7 +310,12 @@ class _Asking:
         self._clock, self._listener = clock, listener
 
     def rulings(
-        self, cases: Mapping[str, Sequence[Case]], workers: int, stop: threading.Event
+        self,
+        cases: Mapping[str, Sequence[Case]],
+        workers: int,
+        stop: threading.Event,
+        *,
+        may_ask: bool,
     ) -> dict[int, Ruling]:
         """Rulings by candidates' numbers. What cannot be asked for now is told by
         `unanswered` and `ended_by`; what fails is left to the rules."""
@@ -322,6 +330,9 @@ class _Asking:
                 else:
                     found |= reread(answer, question)
         if not left:
+            return found
+        if not may_ask:
+            self.unanswered = {namespace for _, namespace in left.values()}
             return found
         self._listener.stage("consolidating", len(left))
         todo = [question for question, _ in left.values()]
