@@ -198,7 +198,8 @@ def test_a_run_killed_while_it_submits_forgets_no_batch(
 def test_an_answer_lost_on_the_way_is_not_paid_twice(cli: Cli, serve: Serve) -> None:
     chats(8)
     server = serve()
-    real, lost = api._reply, []
+    real = api._reply
+    lost: list[Any] = []
 
     def losing(server: api.Server, call: Any) -> Any:
         reply = real(server, call)
