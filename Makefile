@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench bench-reading fuzz clean
+.PHONY: demo test lint bench bench-reading bench-asking fuzz clean
 
 demo: $(VENV)/.installed
 	@rm -f demo.db demo.db-wal demo.db-shm demo.db.lock
@@ -26,6 +26,10 @@ bench: $(VENV)/.installed-test
 # A gigabyte of session and 20,000 files: some minutes, and 3 GB of disk.
 bench-reading: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/reading.py
+
+# 400 threads and a server that takes half a second for each.
+bench-asking: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/asking.py
 
 # 2,000 damaged files of each format; the suite tries a few of each kind.
 fuzz: $(VENV)/.installed-test

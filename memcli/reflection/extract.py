@@ -25,6 +25,7 @@ from memcli.models import Thread, ThreadPart
 from memcli.reflection import pool
 from memcli.reflection.checks import check
 from memcli.reflection.due import part_to_reflect, says_nothing
+from memcli.reflection.embed import embed_meanwhile
 from memcli.reflection.pending import Named
 from memcli.reflection.run import Run
 from memcli.store import extractions, runs, threads
@@ -101,12 +102,19 @@ def extract_all(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
             hopeless.set()
             raise
 
-    def tell() -> None:  # what the workers have to say is said by this thread
-        while extractor.asker is not None and not extractor.asker.notices.empty():
+    embedding = embed_meanwhile(run.db, run.request.embedding_model, run.listener)
+
+    def meanwhile() -> None:
+        """What this thread can do while others wait for a model."""
+        if extractor.asker is None:
+            return
+        while not extractor.asker.notices.empty():
             run.listener.notice(extractor.asker.notices.get())
+        if not stopping():
+            next(embedding, None)
 
     workers = run.request.workers
-    for work, future in pool.run(extract, queue, workers, stopping, tell):
+    for work, future in pool.run(extract, queue, workers, stopping, meanwhile):
         try:
             extraction = future.result()
         except ExtractorUnusable as error:
