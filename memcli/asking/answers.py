@@ -5,14 +5,18 @@ the API may answer with a JSON object in text instead, so that is taken, too.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from memcli.asking.asker import Answer, Asker, NoAnswer
 from memcli.errors import ExtractorError, MemcliError, TooLong
-from memcli.models import Asked, Usage
+from memcli.models import Asked
 
 Value = TypeVar("Value")
+_ODD = re.compile(
+    "[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u202a-\u202e\u2066-\u2069]"
+)
 
 
 class DoesNotFit(Exception):
@@ -50,14 +54,17 @@ def _ask(
     try:
         answer = asker.ask(params)
         return _read(answer, tool, read, asked)
-    except NoAnswer:
-        asked.append(Asked("invalid", Usage()))
+    except NoAnswer as error:
+        asked.append(Asked("invalid", error.usage))
         again = dict(params)
     except DoesNotFit as why:
         assert answer is not None
         again = _corrected(params, answer, tool, str(why))
     try:
         return _read(asker.ask(again), tool, read, asked)
+    except NoAnswer as error:
+        asked.append(Asked("invalid", error.usage))
+        raise
     except DoesNotFit as why:
         raise ExtractorError(f"the model's answer cannot be used: {why}") from None
 
@@ -83,7 +90,7 @@ def _read(
 ) -> Value:
     if answer.stop_reason == "refusal":
         asked.append(Asked("refused", answer.usage))
-        raise ExtractorError("the model refused to read this conversation")
+        raise ExtractorError("the model refused to answer")
     if answer.stop_reason in ("max_tokens", "model_context_window_exceeded"):
         asked.append(Asked("cut off", answer.usage))
         raise TooLong("the model's answer was cut off")
@@ -97,19 +104,62 @@ def _read(
 
 
 def _called_with(answer: Answer, tool: str) -> Any:
-    texts = []
+    """What the tool was called with; several calls, or objects, count as one."""
+    texts, calls = [], []
     for block in answer.content:
         if block.get("type") == "tool_use" and block.get("name") == tool:
-            return block.get("input")
+            calls.append(block.get("input"))
         if block.get("type") == "text" and isinstance(block.get("text"), str):
             texts.append(block["text"])
-    for found in _objects("\n".join(texts)):
-        return found
+    calls = calls or [found for found in _objects("\n".join(texts)) if found]
+    if calls:
+        return without_odd_characters(_joined(calls))
     raise DoesNotFit(
         "the model answered with prose instead of memories; does it support tools?"
         if any(text.strip() for text in texts)
         else "the model answered with nothing"
     )
+
+
+def _joined(calls: list[Any]) -> Any:
+    """Several inputs as one: their lists one after the other."""
+    joined: Any = calls[0]
+    for call in calls[1:]:
+        if isinstance(joined, dict) and isinstance(call, dict):
+            joined = joined | {
+                key: joined[key] + value
+                if isinstance(joined.get(key), list) and isinstance(value, list)
+                else value
+                for key, value in call.items()
+            }
+    return joined
+
+
+def without_odd_characters(value: Any) -> Any:
+    """Halves of characters cannot be stored, and control characters would do
+    something to a terminal: both go."""
+    if isinstance(value, str):
+        return _ODD.sub("", value)
+    if isinstance(value, list):
+        return [without_odd_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            without_odd_characters(key): without_odd_characters(item)
+            for key, item in value.items()
+        }
+    return value
+
+
+def loaded(text: str) -> Any:
+    """JSON in a text. Raises ValueError for anything else, however odd."""
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
@@ -119,7 +169,7 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
     while at != -1:
         try:
             found, end = decoder.raw_decode(text, at)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             end = at + 1
         else:
             yield found
@@ -140,7 +190,8 @@ def _corrected(
         ]  # fmt: skip
     else:
         reply = [{"type": "text", "text": told}]
-    before = list(answer.content) or [{"type": "text", "text": "(nothing)"}]
+    before = [block for block in answer.content if block.get("text") != ""]
+    before = before or [{"type": "text", "text": "(nothing)"}]
     return {
         **params,
         "messages": [

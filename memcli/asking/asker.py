@@ -6,6 +6,7 @@ long as the run has patience. Everything else is told at once, as one of the
 errors of `memcli.errors`.
 """
 
+import copy
 import json
 import queue
 import random
@@ -20,7 +21,7 @@ import orjson
 
 from memcli.asking import client as clients
 from memcli.asking import tokens
-from memcli.asking.prices import Price
+from memcli.asking.prices import price_of
 from memcli.asking.spending import Purse
 from memcli.errors import (
     ExtractorError,
@@ -45,6 +46,8 @@ _NEVER_REACHED = timedelta(seconds=15)
 # What a request holds beside its text: the system prompt of tool use.
 _OVERHEAD_TOKENS = 700
 _OUTAGES = (408, 409, 429)
+# With these the server says that it did not even begin.
+_UNTAKEN = (429, 529)
 _SAID_TOO_LONG = (
     "too long", "context length", "context size", "context window", "context_length",
     "maximum context", "too many tokens", "exceeds the available context",
@@ -61,7 +64,9 @@ class Answer:
 
 
 class NoAnswer(ExtractorError):
-    """A success without a message of the API in it."""
+    """A success without a message of the API in it; it may have been paid for."""
+
+    usage: Usage = Usage()
 
 
 class Asker:
@@ -71,7 +76,7 @@ class Asker:
         self,
         model: str,
         provider: clients.Provider,
-        price: Price | None,
+        prices: Mapping[str, Any],
         purse: Purse,
         timeout: timedelta,
         patience: timedelta,
@@ -79,7 +84,8 @@ class Asker:
     ) -> None:
         self.model = model
         self.provider = provider
-        self.price = price
+        self.price = price_of(model, prices)
+        self._prices = prices
         self.purse = purse
         self.stop = stop
         self.notices: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -92,6 +98,14 @@ class Asker:
         self._pause_until = 0.0
         self._counts = True
 
+    def for_model(self, model: str) -> "Asker":
+        """The same for another model: same purse, same connections."""
+        if model == self.model:
+            return self
+        other = copy.copy(self)
+        other.model, other.price = model, price_of(model, self._prices)
+        return other
+
     def ask(self, params: Mapping[str, Any]) -> Answer:
         """The answer to one request, whose usage is booked.
 
@@ -102,9 +116,12 @@ class Asker:
         self.purse.hold(held, self.stop)
         cost = 0.0
         try:
-            answer = self._asked(body)
+            answer = self._asked(body, held)
             cost = answer.usage.dollars or 0.0
             return answer
+        except NoAnswer as error:
+            cost = error.usage.dollars or 0.0
+            raise
         finally:
             self.purse.settle(held, cost)
 
@@ -143,7 +160,7 @@ class Asker:
 
         def number(name: str) -> int:
             value = told.get(name)
-            return value if isinstance(value, int) and value > 0 else 0
+            return value if isinstance(value, int) and 0 < value < 2**50 else 0
 
         used = Usage(
             input_tokens=number("input_tokens"),
@@ -162,10 +179,13 @@ class Asker:
         if not isinstance(message, dict) or not isinstance(
             message.get("content"), list
         ):
-            raise NoAnswer(
+            error = NoAnswer(
                 f"what {clients.address()} answered is no message; does it speak the "
                 "Messages API?"
             )
+            if isinstance(message, dict):
+                error.usage = self.usage(message.get("usage"), batch=batch)
+            raise error
         blocks = tuple(b for b in message["content"] if isinstance(b, dict))
         return Answer(
             blocks,
@@ -185,12 +205,18 @@ class Asker:
         if self._made is not None:
             self._made.close()
 
-    def told(self, error: Exception) -> MemcliError | None:
-        """What an exception of the package means; None if it can be waited out."""
+    def told(self, error: Exception, sent: str = "") -> MemcliError | None:
+        """What an exception of the package means; None if it can be waited out.
+
+        A server's own words are passed on unless they repeat what was `sent`.
+        """
         import anthropic
 
         if isinstance(error, anthropic.APIStatusError):
-            return _refused(error.status_code, _said(error.body), self.model)
+            said = _said(error.body)
+            return _refused(
+                error.status_code, said, self.model, quoted=not _repeats(said, sent)
+            )
         if isinstance(error, anthropic.APIConnectionError):
             return None
         if isinstance(error, ImportError) or "required dependency" in str(error):
@@ -200,12 +226,19 @@ class Asker:
         return ExtractorUnusable(f"{self.provider}: {type(error).__name__}: {error}")
 
     def patiently(
-        self, call: Callable[[Any], Value], *, lost_is_final: bool = False
+        self,
+        call: Callable[[Any], Value],
+        *,
+        sent: str = "",
+        held: float = 0.0,
+        lost_is_final: bool = False,
     ) -> Value:
         """What a call of the client gives, waited for as long as it takes.
 
         Raises Outage when that is too long, or, where `lost_is_final`, at once
-        when the connection breaks; and whatever `told` says of other failures.
+        when nobody knows whether the server took it; BudgetSpent when what was
+        `held` for it may be spent on answers that did not come in time; and
+        whatever `told` says of other failures.
         """
         began = time.monotonic()
         waits = 0
@@ -216,18 +249,20 @@ class Asker:
             except MemcliError:
                 raise
             except Exception as error:
-                final = self.told(error)
+                final = self.told(error, sent)
                 if final is not None:
                     raise final from error
-                if lost_is_final and not hasattr(error, "status_code"):
+                if lost_is_final and getattr(error, "status_code", 0) not in _UNTAKEN:
                     raise Outage(f"{clients.address()} {_why(error)}") from error
+                if "Timeout" in type(error).__name__:
+                    self.purse.lost(held)
                 self._wait(error, began, waits)
                 waits += 1
                 continue
             self._heard_at = time.monotonic()
             return found
 
-    def _asked(self, body: Mapping[str, Any]) -> Answer:
+    def _asked(self, body: Mapping[str, Any], held: float) -> Answer:
         def call(client: Any) -> bytes:
             # The raw answer: the package's own parsing takes what is no message
             # for one, or raises whatever it likes.
@@ -235,10 +270,12 @@ class Asker:
             raw: bytes = response.http_response.read()
             return raw
 
+        sent = body["messages"][0]["content"]
+        raw = self.patiently(call, sent=sent, held=held)
         try:
-            message = orjson.loads(self.patiently(call))
+            message = orjson.loads(raw)
         except orjson.JSONDecodeError:
-            message = None
+            message = _odd_json(raw)
         return self.answer(message)
 
     def _wait(self, error: Exception, began: float, waits: int) -> None:
@@ -260,15 +297,17 @@ class Asker:
         ):
             patience = min(patience, _NEVER_REACHED)
         if now + delay - began > patience.total_seconds():
-            if self._heard_at is not None and self._heard_at > began + 1:
+            others_are_answered = self._heard_at and self._heard_at > began + 1
+            if others_are_answered and _status(error) not in _UNTAKEN:
                 raise RequestRejected(
                     f"{clients.address()} failed on this thread again and again ({why})"
                 )
-            raise Outage(
-                f"{clients.address()} {why}, for "
-                f"{format_duration(timedelta(seconds=now - began))}; "
-                "what is not done stays due"
-            )
+            waited = format_duration(timedelta(seconds=now - began))
+            told = f"{clients.address()} {why}, for {waited}"
+            if asked_for is not None and asked_for > patience.total_seconds():
+                wish = format_duration(timedelta(seconds=asked_for))
+                told = f"{clients.address()} {why}, and asks to come back in {wish}"
+            raise Outage(f"{told}; what is not done stays due")
         if asked_for:
             self._pause_until = max(self._pause_until, now + asked_for)
         if delay > 3 and now - self._told_at > 10:
@@ -301,28 +340,45 @@ class Asker:
         return int(found * 1.05) + 50
 
 
-def _refused(status: int, said: str, model: str) -> MemcliError | None:
+def _refused(status: int, said: str, model: str, *, quoted: bool) -> MemcliError | None:
     """What a status means for the request, or None if it can be waited out."""
     where = clients.address()
+    words = f": {said}" if said and quoted else ""
     if status in _OUTAGES or status >= 500:
         return None
     if status in (401, 403):
         return ExtractorUnusable(
-            f"{where} refused the key ({status}): see ANTHROPIC_API_KEY{_quoted(said)}"
+            f"{where} refused the key ({status}): see ANTHROPIC_API_KEY{words}"
         )
     if status == 404:
         return ExtractorUnusable(
             f"{where} knows no model {model!r}; give another with --model"
         )
     if status == 402 or "credit balance" in said:
-        return ExtractorUnusable(f"the account has no credit left{_quoted(said)}")
-    if status == 413 or any(words in said.lower() for words in _SAID_TOO_LONG):
+        return ExtractorUnusable(f"the account has no credit left{words}")
+    if status == 413 or any(told in said.lower() for told in _SAID_TOO_LONG):
         return TooLong("the conversation is too long for the model")
-    return RequestRejected(f"{where} answered {status} to {model}{_quoted(said)}")
+    return RequestRejected(f"{where} answered {status} to {model}{words}")
 
 
-def _quoted(said: str) -> str:
-    return f": {said}" if said else ""
+def _repeats(said: str, sent: str) -> bool:
+    """Whether a server's words on an error repeat what it was sent, which is
+    private, and errors are logged."""
+    flat = " ".join(sent.split())
+    return any(said[at : at + 16] in flat for at in range(0, len(said) - 15, 4))
+
+
+def _odd_json(raw: bytes) -> Any:
+    """JSON that only Python's own parser takes: halves of characters, for one."""
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _status(error: Exception) -> int:
+    status = getattr(error, "status_code", 0)
+    return status if isinstance(status, int) else 0
 
 
 def _said(body: object) -> str:

@@ -4,15 +4,16 @@ https://platform.claude.com/docs/en/build-with-claude/batch-processing
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 import orjson
 
 from memcli.asking import client as clients
-from memcli.asking.asker import Answer, Asker
+from memcli.asking.asker import Answer, Asker, NoAnswer
 from memcli.errors import ExtractorUnusable, MemcliError, Outage
+from memcli.models import Usage
 
 # What one batch may hold.
 MOST_REQUESTS = 100_000
@@ -23,13 +24,14 @@ _ENVELOPE_BYTES = 200
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one request of a batch ended: an `answer`, a request that was no good
-    (`rejected` says why), or nothing, and then it is to be asked again."""
+    """How one request of a batch ended: an `answer`, an answer or a request that
+    was no good (`rejected` says why), or nothing, and then it is asked again."""
 
     custom_id: str
     outcome: Literal["succeeded", "errored", "expired", "canceled"]
     answer: Answer | None = None
     rejected: str | None = None
+    usage: Usage = field(default_factory=Usage)
 
 
 class LostTouch(MemcliError):
@@ -66,25 +68,44 @@ def has_ended(asker: Asker, api_id: str) -> bool | None:
     try:
         batch = asker.patiently(lambda client: client.messages.batches.retrieve(api_id))
     except ExtractorUnusable as error:
-        if "knows no" in str(error):
+        if _is_unknown(error):
             return None
         raise
     ended: bool = batch.processing_status == "ended"
     return ended
 
 
+def _is_unknown(error: ExtractorUnusable) -> bool:
+    return "knows no" in str(error)
+
+
 def results(asker: Asker, api_id: str) -> Iterator[Result]:
     """The results of a batch that has ended, in any order."""
     stream = asker.patiently(lambda client: client.messages.batches.results(api_id))
-    for line in stream:
-        plain = line.to_dict()
-        yield _result(asker, plain["custom_id"], plain.get("result") or {})
+    try:
+        for line in stream:
+            plain = line.to_dict()
+            yield _result(asker, str(plain["custom_id"]), plain.get("result") or {})
+    except MemcliError:
+        raise
+    except (ValueError, KeyError):
+        return  # what cannot be read is asked again
+    except Exception as error:
+        raise Outage(
+            f"the answers of batch {api_id} broke off; the next run goes on"
+        ) from error
 
 
 def since(asker: Asker, moment: datetime) -> list[tuple[str, bool, int]]:
-    """The server's batches made since then: name, whether ended, how many requests."""
+    """The server's batches made since then: name, whether ended, how many requests.
+
+    Raises ExtractorUnusable where there are no batches.
+    """
     found = []
-    pages = asker.patiently(lambda client: client.messages.batches.list(limit=100))
+    try:
+        pages = asker.patiently(lambda client: client.messages.batches.list(limit=100))
+    except ExtractorUnusable as error:
+        raise _no_batches(error) from error
     for batch in pages:  # newest first
         if batch.created_at < moment:
             break
@@ -100,20 +121,26 @@ def since(asker: Asker, moment: datetime) -> list[tuple[str, bool, int]]:
 def _result(asker: Asker, custom_id: str, result: Mapping[str, Any]) -> Result:
     kind = result.get("type")
     if kind == "succeeded":
-        answer = asker.answer(result.get("message"), batch=True)
-        return Result(custom_id, "succeeded", answer)
+        try:
+            answer = asker.answer(result.get("message"), batch=True)
+        except NoAnswer as no:
+            return Result(custom_id, "succeeded", rejected=str(no), usage=no.usage)
+        return Result(custom_id, "succeeded", answer, usage=answer.usage)
     if kind == "errored":
         error = result.get("error") or {}
         inner = error.get("error") or {}
         if inner.get("type") == "invalid_request_error":
             why = " ".join(str(inner.get("message", "")).split())[:160]
-            return Result(custom_id, "errored", rejected=why or "invalid request")
+            said = why or "invalid request"
+            return Result(
+                custom_id, "errored", rejected=f"the batch refused it: {said}"
+            )
         return Result(custom_id, "errored")
     return Result(custom_id, "canceled" if kind == "canceled" else "expired")
 
 
 def _no_batches(error: ExtractorUnusable) -> ExtractorUnusable:
-    if "knows no" in str(error):
+    if _is_unknown(error):
         return ExtractorUnusable(
             f"{clients.address()} has no Message Batches; leave out --batch"
         )

@@ -8,6 +8,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from memcli.errors import ExtractorUnusable, UsageError
 
@@ -56,7 +57,11 @@ def _profiles_folder() -> Path:
 
 def address() -> str:
     """Where requests go, for messages."""
-    return os.environ.get(_BASE) or "the API"
+    base = os.environ.get(_BASE)
+    if not base:
+        return "the API"
+    parts = urlsplit(base)  # an address may hold a password
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def missing_package(provider: str) -> str:

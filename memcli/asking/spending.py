@@ -43,6 +43,17 @@ class Purse:
                 self._changed.wait(_LOOK_SECONDS)
             self._held += amount
 
+    def lost(self, amount: float) -> None:
+        """A request was sent and no answer came: it may have cost all it could.
+
+        Raises BudgetSpent when there is not as much left to send it again.
+        """
+        with self._changed:
+            self.spent += amount
+            self._changed.notify_all()
+            if self.limit is not None and self.spent + amount > self.limit:
+                raise BudgetSpent(self._told(amount))
+
     def settle(self, held: float, cost: float) -> None:
         """Give back what was held, and book what the request cost."""
         with self._changed:
@@ -54,6 +65,6 @@ class Purse:
 
     def _told(self, amount: float) -> str:
         return (
-            f"the budget of ${self.limit:.2f} is spent (${self.spent:.4f} so far, and "
+            f"the budget of ${self.limit:g} is spent (${self.spent:.4f} so far, and "
             f"the next request may cost ${amount:.4f}); the rest stays due"
         )

@@ -11,7 +11,7 @@ import typer
 from memcli.cli import options
 from memcli.cli.wording import print_json
 from memcli.errors import Interrupted, UsageError
-from memcli.store.database import connect, explain_errors, run_lock
+from memcli.store.database import connect, explain_errors, in_memory, run_lock
 from memcli.when import utc_now
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _preview(
     def opened() -> sqlite3.Connection:
         if path.exists():
             return connect(path, create=False)
-        return connect(Path(":memory:"))
+        return in_memory()
 
     lock: Any = run_lock(path) if path.exists() else nullcontext()
     with (

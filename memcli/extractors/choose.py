@@ -104,7 +104,7 @@ def _claude(wanted: Wanted, stop: threading.Event) -> tuple[Extractor, str]:
     asker = Asker(
         model,
         cast("client.Provider", wanted.provider),
-        price,
+        wanted.prices,
         Purse(budget),
         wanted.timeout,
         wanted.patience,

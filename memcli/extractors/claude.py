@@ -8,6 +8,7 @@ model says.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib import resources
@@ -20,7 +21,7 @@ from memcli.asking.answers import DoesNotFit
 from memcli.asking.asker import Answer, Asker
 from memcli.extractors.base import Extraction
 from memcli.extractors.rendering import Rendered, render
-from memcli.extractors.schemas import Schema, text_of
+from memcli.extractors.schemas import Schema, says_anything, text_of
 from memcli.models import Candidate, Kind, Message, Quote, ThreadPart
 
 TOOL = "record_memories"
@@ -42,7 +43,7 @@ class CitedQuote(BaseModel):
     @classmethod
     def _label(cls, value: object) -> object:
         """`[m3]`, `3` and 3 are m3."""
-        bare = str(value).strip().strip("[]")
+        bare = str(value).strip().strip("[]:").lower()
         return f"m{bare}" if bare.isdecimal() else bare
 
 
@@ -53,8 +54,25 @@ class _Cited(BaseModel):
 
     @field_validator("happens_on", mode="before")
     @classmethod
-    def _no_day(cls, value: object) -> object:
-        return value or None
+    def _day(cls, value: object) -> object:
+        """A day, also out of a time; what is less than a day is none."""
+        found = re.match(r"\d{4}-\d\d-\d\d(?!\d)", str(value or ""))
+        return found[0] if found else None
+
+    @field_validator("confidence", mode="before")
+    @classmethod
+    def _share(cls, value: object) -> object:
+        """90 and "90%" are 0.9."""
+        try:
+            number = float(str(value).strip().rstrip("%"))
+        except ValueError:
+            return value
+        return number / 100 if 1 < number <= 100 else number
+
+    @field_validator("quotes", mode="before")
+    @classmethod
+    def _unpacked(cls, value: object) -> object:
+        return _loaded(value) if isinstance(value, str) else value
 
 
 class ExtractedMemory(_Cited):
@@ -64,6 +82,18 @@ class ExtractedMemory(_Cited):
     kind: Kind
     about: str | None = None
     replaces: str | None = None
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _kind(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("about", "replaces", mode="before")
+    @classmethod
+    def _nothing(cls, value: object) -> object:
+        """Some models write null as a word."""
+        said = isinstance(value, str) and value.strip().lower()
+        return None if said in ("null", "none", "n/a", "-") else value
 
 
 class ExtractedValue(_Cited):
@@ -164,13 +194,14 @@ class ClaudeExtractor:
     def _read(self, value: Any, shown: Rendered) -> tuple[Candidate, ...]:
         """The tool's input as candidates. Raises DoesNotFit."""
         value = _unpacked(value)
-        if not self._schemas:
+        of_schemas = any(name in value for name in self._schemas)
+        if not self._schemas or ("memories" in value and not of_schemas):
             memories = _items(value, "memories", required=True)
             return tuple(
                 _candidate(_valid(ExtractedMemory, item, f"memories.{n}"), shown)
                 for n, item in enumerate(memories)
             )
-        if not any(name in value for name in self._schemas):
+        if not of_schemas:
             raise DoesNotFit("it has none of " + ", ".join(self._schemas))
         found = []
         for name, schema in self._schemas.items():
@@ -181,7 +212,8 @@ class ClaudeExtractor:
                     checked = schema.validated(extracted.value)
                 except ValueError as error:
                     raise DoesNotFit(f"{where}.value: {error}") from None
-                found.append(_schema_candidate(extracted, schema, checked, shown))
+                if says_anything(checked):
+                    found.append(_schema_candidate(extracted, schema, checked, shown))
         return tuple(found)
 
 
@@ -248,8 +280,8 @@ def _unpacked(value: Any) -> dict[str, Any]:
 
 def _loaded(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+        return answers.loaded(text)
+    except ValueError:
         return text
 
 

@@ -6,6 +6,7 @@ inside a fence with a random name, so that no message can pass for another one,
 or for the end of them all.
 """
 
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ PERSON_CHARACTERS = 16_000
 ASSISTANT_CHARACTERS = 4_000
 # Of a name in a chat, and of a value of the thread's metadata.
 _NAME_CHARACTERS = 80
+# Whatever may begin a line somewhere.
+_LINE_END = re.compile("\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _METADATA = ("project", "title", "channel", "workspace")
 
 
@@ -44,8 +47,9 @@ def render(part: ThreadPart) -> Rendered:
     if part.recorded:
         listed = "\n".join(f"  - {_flat(text, 300)}" for text in part.recorded)
         blocks.append(f"Remembered from earlier in it:\n{listed}")
-    blocks += [_block(f"c{number}", m) for number, m in enumerate(part.context, 1)]
-    blocks += [_block(label, message) for label, message in labels.items()]
+    context = {f"c{number}": m for number, m in enumerate(part.context, 1)}
+    in_order = sorted((context | labels).items(), key=lambda item: item[1].sent_at)
+    blocks += [_block(label, message) for label, message in in_order]
     return Rendered("\n\n".join(blocks), labels)
 
 
@@ -68,7 +72,7 @@ def _block(label: str, message: Message) -> str:
     sent = message.sent_at.strftime("%A %Y-%m-%d %H:%M")
     author = f", {_flat(message.name)}" if message.name else ""
     most = PERSON_CHARACTERS if message.role == "user" else ASSISTANT_CHARACTERS
-    text = _shortened(message.text, most).replace("\n", "\n  ")
+    text = _LINE_END.sub("\n  ", _shortened(message.text, most))
     return f"[{label}] {sent} UTC, {message.role}{author}:\n  {text}"
 
 

@@ -9,11 +9,12 @@ kinds are LangMem's).
 import importlib
 import importlib.util
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from memcli.errors import UsageError
 
@@ -50,11 +51,21 @@ class Schema:
         A patch of a profile need not have everything; what it has must fit.
         """
         value = _without_none(value) if self.profile else dict(value)
+        try:
+            found = self._checked(value)
+            json.dumps(found, allow_nan=False)
+        except ValueError:
+            raise
+        except Exception as error:  # whatever a user's own validator does
+            raise ValueError(f"{type(error).__name__} in its validation") from error
+        return found
+
+    def _checked(self, value: dict[str, Any]) -> dict[str, Any]:
         if self.model is not None:
             return self._by_model(value)
         import jsonschema
 
-        schema = _optional(dict(self.json_schema)) if self.profile else self.json_schema
+        schema = _optional(self.json_schema) if self.profile else self.json_schema
         checker = jsonschema.validators.validator_for(schema)(schema)
         error = jsonschema.exceptions.best_match(checker.iter_errors(value))
         if error is not None:
@@ -78,11 +89,32 @@ class Schema:
             if problems:
                 where = ".".join(str(step) for step in problems[0]["loc"])
                 raise ValueError(f"{where}: {problems[0]['msg']}") from None
-            return value
+            return self._by_field(value)
         found: dict[str, Any] = made.model_dump(
             mode="json", exclude_unset=self.profile, by_alias=True
         )
         return found
+
+    def _by_field(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        """A part of a profile that is no whole one: each of its fields for itself."""
+        from pydantic import TypeAdapter
+
+        found = {}
+        for name, field_info in self.model.model_fields.items():
+            key = field_info.alias or name
+            if key in value:
+                shape: Any = Annotated[field_info.annotation, field_info]
+                adapter: Any = TypeAdapter(shape)
+                checked = adapter.validate_python(value[key])
+                found[key] = adapter.dump_python(
+                    checked, mode="json", exclude_unset=True, by_alias=True
+                )
+        return found
+
+
+def says_anything(value: Mapping[str, Any]) -> bool:
+    """Whether there is anything in a value at all."""
+    return next(_leaves(value), None) is not None
 
 
 def load(spec: str, *, profile: bool) -> Schema:
@@ -129,10 +161,32 @@ def _from_file(path: Path, *, profile: bool) -> Schema:
         jsonschema.validators.validator_for(content).check_schema(content)
     except jsonschema.exceptions.SchemaError as error:
         raise UsageError(f"schema {path}: {_short(error.message)}") from error
-    name = str(content.get("title") or path.stem).translate(_NOT_IN_A_NAME)
+    _check_references(content, path)
+    if "definitions" in content:  # as it was called before draft 2019-09
+        shared = content.pop("definitions")
+        content["$defs"] = shared | content.get("$defs", {})
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(content.get("title") or path.stem))[:60]
     return Schema(
         name, _short(str(content.get("description", "")), 400), content, profile
     )
+
+
+def _check_references(node: Any, path: Path) -> None:
+    """Only what the schema itself defines can be sent along."""
+    if isinstance(node, dict):
+        reference = node.get("$ref")
+        if isinstance(reference, str) and not re.fullmatch(
+            r"#/(?:\$defs|definitions)/[^/]+", reference
+        ):
+            raise UsageError(
+                f"schema {path}: cannot follow {_short(reference)!r}; put what it "
+                "refers to under $defs"
+            )
+        for value in node.values():
+            _check_references(value, path)
+    elif isinstance(node, list):
+        for value in node:
+            _check_references(value, path)
 
 
 def _module(where: str, spec: str) -> Any:
@@ -152,7 +206,7 @@ def _module(where: str, spec: str) -> Any:
         return importlib.import_module(where)
     except UsageError:
         raise
-    except Exception as error:  # whatever a user's module does
+    except (Exception, SystemExit) as error:  # whatever a user's module does
         raise UsageError(
             f"schema {spec!r}: {where} cannot be imported: {_short(str(error))}"
         ) from error
@@ -187,12 +241,22 @@ def _without_titles(node: Any) -> Any:
 
 def _optional(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Without the demand that fields be there."""
-    return {key: value for key, value in schema.items() if key != "required"}
+    found = {key: value for key, value in schema.items() if key != "required"}
+    if isinstance(found.get("properties"), Mapping):
+        found["properties"] = {
+            key: _optional(inner) if isinstance(inner, Mapping) else inner
+            for key, inner in found["properties"].items()
+        }
+    return found
 
 
 def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
     """What a conversation does not speak of is often said as null, or nothing."""
-    return {key: item for key, item in value.items() if item not in (None, "", [], {})}
+    found = {
+        key: _without_none(item) if isinstance(item, Mapping) else item
+        for key, item in value.items()
+    }
+    return {key: item for key, item in found.items() if item not in (None, "", [], {})}
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -18,19 +18,21 @@ from memcli.errors import (
     BudgetSpent,
     ExtractorError,
     ExtractorUnusable,
+    Outage,
     RequestRejected,
 )
 from memcli.extractors.base import Extractor
 from memcli.extractors.claude import ClaudeExtractor
-from memcli.extractors.rendering import render
-from memcli.models import Message, ThreadPart
+from memcli.models import Asked, Message, ThreadPart, Usage
 from memcli.reflection.extract import Work, extract_all, fail, keep, work_for
 from memcli.reflection.pending import Named, due_threads
 from memcli.reflection.run import Run
-from memcli.store import batches, threads
+from memcli.store import batches, runs, threads
 from memcli.store.batches import Batch, BatchRequest
 from memcli.store.database import transaction
 
+# So long the server keeps the answers.
+_KEPT = timedelta(days=29)
 # Clocks differ: a batch made a little before we wrote it down may be ours.
 _CLOCKS = timedelta(minutes=10)
 
@@ -49,9 +51,14 @@ def harvest(run: Run, extractor: Extractor) -> None:
     for batch in batches.open_batches(run.db):
         if run.stop.is_set():
             break
-        known = batch if batch.api_id else _found_again(run, extractor.asker, batch)
-        if known is not None and known.api_id is not None:
-            _harvest(run, extractor, known, known.api_id)
+        try:
+            known = batch if batch.api_id else _found_again(run, extractor.asker, batch)
+            if known is not None and known.api_id is not None:
+                _harvest(run, extractor, known, known.api_id)
+        except Outage as error:
+            run.report.ended_by = error
+        except ExtractorUnusable as error:
+            run.listener.notice(f"a batch cannot be looked at: {error}")
     run.report.in_batches = batches.under_way(run.db)
 
 
@@ -63,7 +70,7 @@ def submit(run: Run, extractor: Extractor) -> None:
     due, run.report.waiting = due_threads(run.db, run.request, run.clock())
     named = deque(due)
     for request_list in _batches(run, extractor, _prepared(run, extractor, named)):
-        if run.stop.is_set():
+        if run.stop.is_set() or isinstance(run.report.ended_by, api.LostTouch):
             return
         _submit(run, extractor.asker, request_list)
     run.report.in_batches = batches.under_way(run.db)
@@ -126,17 +133,17 @@ def _batches(
     run: Run, extractor: ClaudeExtractor, prepared: Iterator[Prepared]
 ) -> Iterator[list[Prepared]]:
     """Requests in lists that one batch may hold, as far as the budget goes."""
-    purse, room, held = extractor.asker.purse, api.MOST_BYTES, 0.0
+    purse, room = extractor.asker.purse, api.MOST_BYTES
     listed: list[Prepared] = []
     for request, params in prepared:
         most = extractor.asker.most(params) * 0.5
-        if not purse.fits(held + most):
+        if not purse.fits(most):
             run.report.ended_by = BudgetSpent(
-                f"the budget of ${purse.limit:.2f} is too small for more; "
+                f"the budget of ${purse.limit:g} is too small for more; "
                 "what was not submitted stays due"
             )
             break
-        held += most
+        purse.settle(0.0, most)
         size = api.size(params)
         if listed and (len(listed) == api.MOST_REQUESTS or size > room):
             yield listed
@@ -180,16 +187,21 @@ def _rest(request: BatchRequest) -> tuple[Any, ...]:
 
 def _harvest(run: Run, extractor: ClaudeExtractor, batch: Batch, api_id: str) -> None:
     ended = api.has_ended(extractor.asker, api_id)
+    if ended is None and run.clock() - batch.submitted_at < _KEPT:
+        run.listener.notice(
+            f"the server does not know batch {api_id}; is it another account?"
+        )
+        return
     if ended is False:
         return
     waiting = batches.requests(run.db, batch.id)
     run.listener.stage("harvesting", len(waiting))
     if ended:
-        for result in api.results(extractor.asker, api_id):
+        for result in api.results(extractor.asker.for_model(batch.model), api_id):
             request = waiting.pop(result.custom_id, None)
             if request is not None:
                 with transaction(run.db):
-                    _take(run, extractor, request, result)
+                    _take(run, extractor, batch, request, result)
                     batches.settle(run.db, [request.custom_id], result.outcome)
             run.listener.step()
     with transaction(run.db):
@@ -198,22 +210,47 @@ def _harvest(run: Run, extractor: ClaudeExtractor, batch: Batch, api_id: str) ->
 
 
 def _take(
-    run: Run, extractor: ClaudeExtractor, request: BatchRequest, result: api.Result
+    run: Run,
+    extractor: ClaudeExtractor,
+    batch: Batch,
+    request: BatchRequest,
+    result: api.Result,
 ) -> None:
     """One result; without an answer its thread is simply due again."""
     work = _work(run, request)
-    if work is None:
-        return
-    if result.rejected is not None:
-        fail(run, work, RequestRejected(f"the batch refused it: {result.rejected}"),
-             extractor.model)  # fmt: skip
+    of_this_recipe = request.recipe == extractor.recipe
+    if work is None or (result.rejected is not None and not of_this_recipe):
+        _book(run, batch, request, result)  # paid, and of no use any more
+    elif result.rejected is not None:
+        error: ExtractorError = RequestRejected(result.rejected)
+        error.asked = _asked(result)
+        fail(run, work, error, batch.model, batch=True)
     elif result.answer is not None:
         try:
             extraction = extractor.extraction(work.part, result.answer)
         except ExtractorError as error:
-            fail(run, work, error, extractor.model, batch=True)
+            if of_this_recipe:
+                fail(run, work, error, batch.model, batch=True)
+            else:  # asked in another way than is understood now
+                _book(run, batch, request, result)
         else:
-            keep(run, work, extractor, extraction, batch=True)
+            keep(
+                run, work, extractor, extraction,
+                batch=True, model=batch.model, recipe=request.recipe,
+            )  # fmt: skip
+
+
+def _book(run: Run, batch: Batch, request: BatchRequest, result: api.Result) -> None:
+    runs.book(
+        run.db, run.id, "extract", batch.model, _asked(result), run.clock(),
+        thread_id=request.thread_id, batch=True,
+    )  # fmt: skip
+
+
+def _asked(result: api.Result) -> tuple[Asked, ...]:
+    if result.usage == Usage():
+        return ()
+    return (Asked("answered" if result.answer else "invalid", result.usage),)
 
 
 def _work(run: Run, request: BatchRequest) -> Work | None:
@@ -260,7 +297,6 @@ def _found_again(run: Run, asker: Asker, batch: Batch) -> Batch | None:
 
 
 def _shown(part: ThreadPart) -> str:
-    """A hash of what is shown and of which messages that is."""
-    keys = "\0".join(message.key for message in part.new)
-    text = f"{render(part).body}\0{keys}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    """A hash of the messages; what else is known of a thread may grow meanwhile."""
+    shown = [(m.key, m.text) for m in (*part.context, *part.new)]
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:32]

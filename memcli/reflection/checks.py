@@ -17,6 +17,7 @@ _HARNESS = re.compile(
 )
 _SPACE = re.compile(r"\s+")
 MAX_TEXT = 1000
+MAX_VALUE = 8000
 # A plan may lie decades ahead; a century is a misread number.
 _FARTHEST = timedelta(days=366 * 100)
 
@@ -40,7 +41,8 @@ def _objection(
 ) -> str | None:
     if candidate.confidence < min_confidence:
         return "below the confidence asked for"
-    if not candidate.text.strip() or len(candidate.text) > MAX_TEXT:
+    most = MAX_TEXT if candidate.value is None else MAX_VALUE
+    if not candidate.text.strip() or len(candidate.text) > most:
         return "empty or far too long"
     if not candidate.quotes:
         return "without a quote"

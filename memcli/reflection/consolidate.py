@@ -12,7 +12,8 @@ followed as far as times, speakers and words allow.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from memcli.models import Candidate, Memory, Op, Operation
@@ -39,6 +40,12 @@ _ATTITUDES = {
     "like": "like", "love": "like", "enjoy": "like", "prefer": "like", "adore": "like",
     "fan": "like", "fond": "like", "hate": "hate", "dislike": "hate", "stand": "hate",
     "detest": "hate", "loathe": "hate",
+}  # fmt: skip
+# Words that join two sentences into one, and may be new in it.
+_JOINTS = {
+    "it", "he", "she", "they", "this", "that", "the", "a", "an", "and", "but", "which",
+    "who", "whose", "with", "is", "are", "was", "has", "have", "its", "their", "his",
+    "her", "also", "both", "because", "since", "when", "while", "for", "to", "of", "in",
 }  # fmt: skip
 _SMALL = {
     "the", "user", "a", "an", "of", "to", "in", "on", "at", "for", "and", "or", "with",
@@ -131,9 +138,10 @@ def follow(
         return Operation(Op.INSERT, verdict.reason)
     if target is None or target.valid_to is not None:
         return None
-    if _is_anothers(candidate, target):
+    if _is_anothers(candidate, target) or target.schema != candidate.schema:
         return None
-    older = candidate.said_at < target.valid_from
+    later = _said_after(target, candidate.said_at)
+    older = later is not None
     if verdict.op == "strengthen":
         return Operation(Op.STRENGTHEN, verdict.reason, target.id)
     if verdict.op == "delete":
@@ -145,7 +153,7 @@ def follow(
     if older:  # what it would have replaced came after it
         return Operation(
             Op.INSERT, verdict.reason,
-            valid_to=target.valid_from, superseded_by=target.id,
+            valid_to=later, superseded_by=target.id,
         )  # fmt: skip
     return Operation(Op.INSERT, verdict.reason, closes=(target.id,))
 
@@ -157,9 +165,10 @@ def permitted(operation: Operation, allowed: Allowed) -> Operation | None:
     changed one is added beside it.
     """
     if not allowed.updates:
-        if operation.op is Op.UPDATE:
-            operation = Operation(Op.INSERT, f"{operation.reason} (updates are off)")
-        operation = replace(operation, closes=())
+        if operation.op is Op.UPDATE and operation.value is not None:
+            return None  # there is one profile, and it may not change
+        if operation.op is Op.UPDATE or operation.closes:
+            operation = Operation(Op.INSERT, "new; updates are switched off")
     if operation.op is Op.INSERT and not allowed.inserts:
         return None
     if operation.op is Op.DELETE and not allowed.deletes:
@@ -184,19 +193,37 @@ def is_recalled(candidate: Candidate, near: Neighbours) -> bool:
 
 
 def _says_only(text: str, target: Memory, candidate: Candidate) -> bool:
-    """Whether a text joined of two says nothing that is in neither: names and
-    numbers are what must not be made up."""
+    """Whether a text joined of two says what both say and nothing that is in neither.
+
+    Names and numbers must not be made up at all, other words hardly; and most of
+    what was known must still be there.
+    """
     if not text.strip() or len(text) > _MAX_TEXT:
         return False
-    known = set(words(target.text)) | set(words(candidate.text))
-    known |= {word for quote in candidate.quotes for word in words(quote.text)}
-    return all(
-        word.casefold() in known
-        for match in re.finditer(r"[^\s.!?:]+(?:[.'’@#+\-/][^\s.!?:]+)*", text)
-        if match.start() > 0
-        and (match[0][0].isupper() or any(c.isdigit() for c in match[0]))
-        for word in words(match[0])
-    )
+    known = _tokens(target.text) | _tokens(candidate.text)
+    for quote in candidate.quotes:
+        known |= _tokens(quote.text)
+    made_up = [
+        token
+        for token in re.findall(r"\w+", text)
+        if token.casefold() not in known and token.casefold() not in _JOINTS
+    ]
+    if any(not token.islower() for token in made_up):
+        return False  # capitals, digits, and scripts without the difference
+    telling = _telling_words(target.text)
+    kept = telling & _telling_words(text)
+    few = len(made_up) <= max(2, len(re.findall(r"\w+", text)) // 5)
+    return few and 2 * len(kept) >= len(telling)
+
+
+def _tokens(text: str) -> set[str]:
+    return {token.casefold() for token in re.findall(r"\w+", text)}
+
+
+def _said_after(memory: Memory, moment: datetime) -> datetime | None:
+    """When a memory was said next after that moment, if it was."""
+    said = [memory.valid_from, *(source.said_at for source in memory.sources)]
+    return min((at for at in said if at > moment), default=None)
 
 
 def _repeated(candidate: Candidate, near: Neighbours) -> Memory | None:
@@ -207,12 +234,14 @@ def _repeated(candidate: Candidate, near: Neighbours) -> Memory | None:
     """
     said = candidate.said_at
     for memory in near.same_text:
-        if memory.valid_to is None or said < memory.valid_to:
+        if memory.value == candidate.value and (
+            memory.valid_to is None or said < memory.valid_to
+        ):
             return memory
     for memory, cosine in near.similar:
         if cosine < REPEAT_COSINE:
             break
-        if _is_anothers(candidate, memory):
+        if _is_anothers(candidate, memory) or candidate.schema or memory.schema:
             continue
         if _same_particulars(candidate.text, memory.text):
             return memory
@@ -255,20 +284,27 @@ def _place_in_timeline(
     candidate: Candidate, timeline: Sequence[Memory]
 ) -> Operation | None:
     """Where a value of a one-valued thing belongs among its other values."""
-    earlier = [m for m in timeline if m.valid_from <= candidate.said_at]
-    later = [m for m in timeline if m.valid_from > candidate.said_at]
-    holding = [
-        m for m in earlier if m.valid_to is None or m.valid_to > candidate.said_at
+    said_at = candidate.said_at
+    timeline = [
+        m
+        for m in timeline
+        if m.schema == candidate.schema and not _is_anothers(candidate, m)
     ]
-    closes = tuple(m.id for m in holding)
+    earlier = [m for m in timeline if m.valid_from <= said_at]
+    holding = [m for m in earlier if m.valid_to is None or m.valid_to > said_at]
+    # What was said again later did not end with this.
+    again = {m.id: at for m in holding if (at := _said_after(m, said_at))}
+    closes = tuple(m.id for m in holding if m.id not in again)
+    later = [(m.valid_from, m.id) for m in timeline if m.valid_from > said_at]
+    later += [(at, id) for id, at in again.items()]
     if later:
-        successor = later[0]
+        since, successor = min(later)
         return Operation(
             Op.INSERT,
-            f"said before memory {successor.id}, which tells what holds since",
+            f"said before memory {successor}, which tells what holds since",
             closes=closes,
-            valid_to=successor.valid_from,
-            superseded_by=successor.id,
+            valid_to=since,
+            superseded_by=successor,
         )
     if closes:
         names = ", ".join(map(str, closes))
@@ -295,7 +331,9 @@ def _replaced(candidate: Candidate, near: Neighbours) -> Memory | None:
     for memory, cosine in near.similar:
         if cosine < RELATED_COSINE and not named:
             break
-        if memory.valid_from > candidate.said_at or _is_anothers(candidate, memory):
+        if _said_after(memory, candidate.said_at) or _is_anothers(candidate, memory):
+            continue
+        if memory.schema != candidate.schema:
             continue
         common = shared_with & _telling_words(memory.text)
         if named and common == named:
@@ -308,7 +346,8 @@ def _replaced(candidate: Candidate, near: Neighbours) -> Memory | None:
 def _is_anothers(candidate: Candidate, memory: Memory) -> bool:
     """Whether other people said it than the one who speaks now: nobody's change
     of mind is another's. What a team does, any of them may tell."""
-    if re.match(r"The [\w.-]+ team\b", candidate.text):
+    team = re.match(r"The [\w.-]+ team\b", candidate.text)
+    if team and memory.text.startswith(team[0]):
         return False
     said_by = {source.author for source in memory.sources if source.role == "user"}
     return bool(said_by) and candidate.author not in said_by

@@ -74,13 +74,27 @@ def part_to_reflect(
         context.append(message)
     new = [message for message, is_new in messages if is_new]
     end = len(new) if most is None else _end_of_part(new, most)
+    context += _between(messages[first_new:], new[end - 1])
+    shown = {message.key for message in context}
     return ThreadPart(
         thread,
-        tuple(reversed(context)),
+        tuple(message for message, _ in messages if message.key in shown),
         tuple(new[:end]),
         recorded if first_new else (),
         len(new) - end,
     )
+
+
+def _between(messages: Sequence[tuple[Message, bool]], last: Message) -> list[Message]:
+    """What stands right before new messages that follow old ones, up to the last: an
+    answer is not understood without its question."""
+    found = []
+    for at, (message, is_new) in enumerate(messages):
+        if is_new and at and not messages[at - 1][1]:
+            found += [m for m, known in messages[max(0, at - 2) : at] if not known]
+        if message is last:
+            break
+    return found[-2 * CONTEXT_MESSAGES :]
 
 
 def _end_of_part(new: Sequence[Message], most: int) -> int:

@@ -6,6 +6,7 @@ the others are done, three times in all.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from memcli.store.database import transaction
 _ALL_ALIKE = 20
 # Parts are not made smaller than that, in characters.
 _SMALLEST_PART = 2_000
+# Answers that are on their way when a run is stopped are waited for so long.
+_GRACE_SECONDS = 5.0
 # How many of the memories of its earlier parts a part is shown.
 RECORDED = 40
 
@@ -101,6 +104,12 @@ def extract_all(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
         except (ExtractorUnusable, Outage, BudgetSpent):
             hopeless.set()
             raise
+        except MemcliError:
+            raise
+        except Exception as error:  # an answer odder than anybody thought of
+            raise ExtractorError(
+                f"the answer could not be read ({type(error).__name__})"
+            ) from error
 
     embedding = embed_meanwhile(run.db, run.request.embedding_model, run.listener)
 
@@ -114,7 +123,9 @@ def extract_all(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
             next(embedding, None)
 
     workers = run.request.workers
-    for work, future in pool.run(extract, queue, workers, stopping, meanwhile):
+    for work, future in pool.run(
+        extract, queue, workers, stopping, look=meanwhile, give_up=_Grace(run.stop)
+    ):
         try:
             extraction = future.result()
         except ExtractorUnusable as error:
@@ -138,6 +149,20 @@ def extract_all(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
         run.listener.step()
     if unusable is not None:
         raise unusable
+
+
+class _Grace:
+    """After a stop, whether what is under way was waited for long enough."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._since: float | None = None
+
+    def __call__(self) -> bool:
+        if not self._stop.is_set():
+            return False
+        self._since = self._since or time.monotonic()
+        return time.monotonic() - self._since > _GRACE_SECONDS
 
 
 def work_for(run: Run, extractor: Extractor, thread: Thread, namespace: str) -> Work:
@@ -166,6 +191,8 @@ def keep(
     extraction: Extraction,
     *,
     batch: bool = False,
+    model: str | None = None,
+    recipe: str | None = None,
 ) -> None:
     """Store what a part suggested together with the fact that it is done."""
     kept, set_aside = check(
@@ -175,11 +202,12 @@ def keep(
     with transaction(run.db):
         extraction_id = extractions.keep(
             run.db, run.id, work.thread.id, work.namespace,
-            extractor.name, extractor.model, extractor.recipe, work.fingerprint,
+            extractor.name, model or extractor.model, recipe or extractor.recipe,
+            work.fingerprint,
             kept, set_aside, now,
         )  # fmt: skip
         runs.book(
-            run.db, run.id, "extract", extractor.model, extraction.asked, now,
+            run.db, run.id, "extract", model or extractor.model, extraction.asked, now,
             thread_id=work.thread.id, extraction_id=extraction_id, batch=batch,
         )  # fmt: skip
         threads.mark_reflected(run.db, work.thread.id, work.part.new, run.id)

@@ -121,8 +121,12 @@ def _store(
     messages = read_file(found, report, now, cursor)
     while batch := list(itertools.islice(messages, _BATCH)):
         with transaction(db):
-            for item in batch:
-                _store_message(db, item, kept_threads, reading, now, read_as)
+            changed = {
+                item.message.thread_id
+                for item in batch
+                if _store_message(db, item, kept_threads, reading, now, read_as)
+            }
+            threads.forgive(db, changed)
     with transaction(db):
         gone = threads.withdraw(
             db, {key: _age(of, read_as) for key, of in report.withdrawn.items()}
@@ -151,7 +155,8 @@ def _store_message(
     reading: Reading,
     now: datetime,
     read_as: str,
-) -> None:
+) -> bool:
+    """Store one message; whether that changed anything."""
     message = item.message
     if message.thread_id not in kept_threads:
         metadata = {k: redact_named(k, v) for k, v in item.metadata.items()}
@@ -174,6 +179,7 @@ def _store_message(
         reading.added += 1
     elif outcome == "edited":
         reading.edited += 1
+    return outcome != "known"
 
 
 def _count_unchanged(reading: Reading, format: str | None) -> None:

@@ -5,16 +5,18 @@ taken as a whole or not at all; one that would take away more than a quarter of
 what it was shown is refused. Answers are kept, so none is paid for twice.
 """
 
+import contextlib
 import hashlib
 import json
 import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import resources
 from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 
 from memcli.asking import answers
 from memcli.asking.answers import DoesNotFit
@@ -35,13 +37,20 @@ _TEXT_CHARACTERS = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """An ambiguous candidate: its number among those of the run, and what is near,
-    as memories or as numbers of earlier candidates."""
+class Earlier:
+    """A candidate of this run that came before, by its number among all of them."""
 
     number: int
     candidate: Candidate
-    near: tuple[Memory | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An ambiguous candidate, and what is near, memories or earlier candidates."""
+
+    number: int
+    candidate: Candidate
+    near: tuple[Memory | Earlier, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +77,34 @@ class _Decision(BaseModel):
     operation: Literal["insert", "update", "supersede", "delete", "strengthen"]
     target: int | None = None
     text: str | None = None
-    reason: str = ""
+    reason: str | None = None
+
+    @field_validator("new", "target", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        """`[2]` is 2, and an empty text is nothing."""
+        return value.strip().strip("[]") or None if isinstance(value, str) else value
+
+    @field_validator("operation", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Cases of one namespace as one call shows them."""
+    """Cases of one namespace as one call shows them, by the numbers shown."""
 
+    namespace: str
     body: str
-    cases: Mapping[int, Case]  # by the number shown
-    memories: Mapping[int, int]  # number shown → memory
+    cases: Mapping[int, Case]
+    memories: Mapping[int, Memory]
     earlier: Mapping[int, int]  # number shown → number of the candidate
 
     @property
     def shown(self) -> int:
-        return len(self.cases) + len(self.memories)
+        """How many statements there are."""
+        return len(self.memories.keys() | self.earlier.keys())
 
 
 class Judge:
@@ -105,7 +127,7 @@ class Judge:
 
     def fingerprint(self, question: Question) -> str:
         """Equal for questions of which the answer would be the same."""
-        asked = [self.asker.model, self._fixed, question.body]
+        asked = [self.asker.model, self._fixed, question.namespace, question.body]
         text = json.dumps(asked, ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -137,13 +159,21 @@ class Judge:
 
         Raises Outage, BudgetSpent, Interrupted or ExtractorUnusable.
         """
-        for question, future in pool.run(self.judge, questions, workers, stop.is_set):
+        ended_by: MemcliError | None = None
+
+        def stopping() -> bool:
+            return stop.is_set() or ended_by is not None
+
+        for question, future in pool.run(self.judge, questions, workers, stopping):
             try:
                 yield question, future.result()
             except MemcliError as error:
                 if isinstance(error, Outage | ExtractorUnusable) or error.exit_code > 1:
-                    raise
-                yield question, error
+                    ended_by = ended_by or error  # the others are still taken
+                else:
+                    yield question, error
+        if ended_by is not None:
+            raise ended_by
 
 
 def reread(answer: Any, question: Question) -> Mapping[int, Ruling]:
@@ -155,57 +185,72 @@ def reread(answer: Any, question: Question) -> Mapping[int, Ruling]:
     return {} if _refused(rulings, question) else rulings
 
 
-def questions(cases: Sequence[Case]) -> list[Question]:
-    """Cases of one namespace, in order, in as few calls as they fit.
-
-    Those that are near to each other stand in one call if they can.
-    """
-    found = []
-    for start in range(0, len(cases), _STATEMENTS):
-        found.append(_question(cases[start : start + _STATEMENTS]))
-    return found
+def questions(namespace: str, cases: Sequence[Case]) -> list[Question]:
+    """Cases of one namespace, in order, in as few calls as they fit."""
+    return [
+        _question(namespace, cases[start : start + _STATEMENTS])
+        for start in range(0, len(cases), _STATEMENTS)
+    ]
 
 
-def _question(cases: Sequence[Case]) -> Question:
-    known: dict[int, Memory] = {}
+def _question(namespace: str, cases: Sequence[Case]) -> Question:
+    asked = {case.number for case in cases}
+    known: dict[tuple[str, int], Memory | Earlier] = {}
     for case in cases:
         for near in case.near[:_NEIGHBOURS]:
-            if isinstance(near, Memory):
-                known[near.id] = near
-    ordered = sorted(known.values(), key=lambda memory: (memory.valid_from, memory.id))
-    numbers = {memory.id: number for number, memory in enumerate(ordered, 1)}
+            if isinstance(near, Memory) or near.number not in asked:
+                known[_key(near)] = near
+    ordered = sorted(known.values(), key=lambda near: (_since(near), _key(near)))
+    shown_as = {_key(near): number for number, near in enumerate(ordered, 1)}
     lines = ["Known memories:"]
-    for memory in ordered:
+    for number, near in enumerate(ordered, 1):
+        what = near if isinstance(near, Memory) else near.candidate
         lines.append(
-            f"[{numbers[memory.id]}] {memory.kind}, since "
-            f"{memory.valid_from:%Y-%m-%d %H:%M}: {_flat(memory.text)}"
+            f"[{number}] {what.schema or what.kind}, since "
+            f"{_since(near):%Y-%m-%d %H:%M}: {_flat(what.text)}"
         )
-    shown_as = {case.number: len(known) + n for n, case in enumerate(cases, 1)}
+    cases_from = len(ordered) + 1
+    shown_as |= {
+        ("candidate", case.number): number
+        for number, case in enumerate(cases, cases_from)
+    }
     lines.append("\nNew statements, in the order in which they were said:")
-    for case in cases:
+    for number, case in enumerate(cases, cases_from):
         candidate = case.candidate
-        near_to = [
-            numbers[near.id] if isinstance(near, Memory) else shown_as.get(near)
-            for near in case.near[:_NEIGHBOURS]
-        ]
-        listed = ", ".join(str(number) for number in near_to if number is not None)
+        listed = ", ".join(
+            str(shown_as[_key(near)]) for near in case.near[:_NEIGHBOURS]
+        )
         said = "; ".join(f'"{_flat(quote.text)}"' for quote in candidate.quotes[:2])
         lines.append(
-            f"[{shown_as[case.number]}] {candidate.kind}, said "
+            f"[{number}] {candidate.schema or candidate.kind}, said "
             f"{candidate.said_at:%Y-%m-%d %H:%M}: {_flat(candidate.text)} "
             f"(near {listed or 'nothing'}; the words were {said})"
         )
     return Question(
+        namespace,
         "\n".join(lines),
-        {shown_as[case.number]: case for case in cases},
-        {number: id for id, number in numbers.items()},
-        {shown: number for number, shown in shown_as.items()},
+        dict(enumerate(cases, cases_from)),
+        {n: near for n, near in enumerate(ordered, 1) if isinstance(near, Memory)},
+        {number: id for (what, id), number in shown_as.items() if what == "candidate"},
     )
+
+
+def _key(near: Memory | Earlier) -> tuple[str, int]:
+    if isinstance(near, Memory):
+        return "memory", near.id
+    return "candidate", near.number
+
+
+def _since(near: Memory | Earlier) -> datetime:
+    return near.valid_from if isinstance(near, Memory) else near.candidate.said_at
 
 
 def _rulings(value: Any, question: Question) -> dict[int, Ruling]:
     """Rulings by the candidates' numbers. Raises DoesNotFit."""
     decisions = value.get("decisions") if isinstance(value, dict) else None
+    if isinstance(decisions, str):
+        with contextlib.suppress(ValueError):
+            decisions = answers.loaded(decisions)
     if not isinstance(decisions, list):
         raise DoesNotFit("decisions must be a list")
     found: dict[int, Ruling] = {}
@@ -230,7 +275,7 @@ def _valid(item: object) -> _Decision:
 
 
 def _ruling(decision: _Decision, question: Question) -> Ruling:
-    reason = _flat(decision.reason) or decision.operation
+    reason = _flat(decision.reason or "") or decision.operation
     if holds_secret(reason):
         reason = decision.operation
     text = " ".join((decision.text or "").split()) or None
@@ -241,7 +286,7 @@ def _ruling(decision: _Decision, question: Question) -> Ruling:
         return Ruling(verdict)
     target = decision.target or 0
     if target in question.memories:
-        return Ruling(verdict, memory=question.memories[target])
+        return Ruling(verdict, memory=question.memories[target].id)
     earlier = question.earlier.get(target)
     if earlier is not None and target < decision.new:
         return Ruling(verdict, candidate=earlier)
@@ -252,10 +297,13 @@ def _ruling(decision: _Decision, question: Question) -> Ruling:
 
 def _refused(rulings: Mapping[int, Ruling], question: Question) -> str | None:
     """Why an answer is not to be trusted, if it takes away too much."""
+    of_schemas = {m.id for m in question.memories.values() if m.schema is not None}
     removed = {
         (ruling.memory, ruling.candidate)
         for ruling in rulings.values()
         if ruling.verdict.op in ("supersede", "delete")
+        # A value is not rewritten but replaced.
+        or (ruling.verdict.op == "update" and ruling.memory in of_schemas)
     }
     if len(removed) <= max(1, question.shown // REMOVED_SHARE):
         return None

@@ -25,6 +25,7 @@ from memcli.reflection.consolidate import (
 from memcli.reflection.embed import use_model
 from memcli.reflection.judging import (
     Case,
+    Earlier,
     Judge,
     Judged,
     Question,
@@ -161,8 +162,14 @@ def _rehearse(
         walk = _Walk(db, run_id, encode, allowed, now)
         walk.take_back(waiting)
         for item in items:
-            near = walk.step(item, None)
-            if near:
+            doubts = walk.step(item, None)
+            if doubts:
+                near = tuple(
+                    Earlier(number, items[number].candidate)
+                    if (number := walk.made_by.get(memory.id)) is not None
+                    else memory
+                    for memory in doubts
+                )
                 case = Case(item.number, item.candidate, near)
                 cases.setdefault(item.extraction.namespace, []).append(case)
     finally:
@@ -186,7 +193,7 @@ class _Walk:
         self._db, self._run_id, self._now = db, run_id, now
         self._encode, self._allowed = encode, allowed
         self._open: dict[str, OpenMemories] = {}
-        self._made_by: dict[int, int] = {}  # memory → number of its candidate
+        self.made_by: dict[int, int] = {}  # memory → number of its candidate
         self._memory_of: dict[int, int] = {}  # number of a candidate → its memory
         self._vectors: dict[int, vectors.Vector] = {}
         self._gone: list[int] = []
@@ -196,20 +203,23 @@ class _Walk:
         by_thread: dict[str, list[KeptExtraction]] = {}
         for extraction in waiting:
             by_thread.setdefault(extraction.thread_id, []).append(extraction)
-        for thread_id in threads.redone(self._db, by_thread):
+        done = threads.redone(self._db, by_thread)
+        if self._allowed != Allowed():
+            return  # what may not be replaced stays beside what is new
+        for thread_id in done:
             new = by_thread[thread_id]
-            keep = {text_key(c.text) for e in new for c in e.candidates}
+            keep = {(e.namespace, text_key(c.text)) for e in new for c in e.candidates}
             gone = memories.withdraw_thread(self._db, self._change(new[0]), keep)
             self.operations[Op.DELETE] += len(gone)
             self._gone += gone
 
-    def step(self, item: _Item, ruling: Ruling | None) -> tuple[Memory | int, ...]:
+    def step(self, item: _Item, ruling: Ruling | None) -> list[Memory]:
         """One candidate; what it is near to, if rules alone leave that in doubt."""
         candidate, known = item.candidate, self._known(item.extraction.namespace)
         near = known.near(candidate, item.vector)
         if is_recalled(candidate, near):
             self.set_aside["repeats a memory that was recalled"] += 1
-            return ()
+            return []
         operation = self._patch(item) if candidate.profile else decide(candidate, near)
         doubts = doubted(candidate, near, operation)
         if doubts and ruling is not None:
@@ -219,7 +229,7 @@ class _Walk:
             self.set_aside["such changes are switched off"] += 1
         else:
             self._apply(item, permit, known)
-        return tuple(self._made_by.get(memory.id, memory) for memory in doubts)
+        return doubts
 
     def finish(self) -> None:
         """Store the vectors of what is new and of what reads anew."""
@@ -238,7 +248,7 @@ class _Walk:
         self.operations[Op.SUPERSEDE] += len(operation.closes)
         known.close(operation.closes)
         if operation.op is Op.INSERT:
-            self._made_by[memory_id] = item.number
+            self.made_by[memory_id] = item.number
             self._vectors[memory_id] = item.vector
             if operation.valid_to is None:
                 known.add(memory_id, item.vector)
@@ -322,7 +332,7 @@ class _Asking:
         found: dict[int, Ruling] = {}
         left: dict[str, tuple[Question, str]] = {}  # by fingerprint
         for namespace, listed in cases.items():
-            for question in questions(listed):
+            for question in questions(namespace, listed):
                 fingerprint = self._judge.fingerprint(question)
                 answer = judgements.get(self._db, fingerprint)
                 if answer is None:

@@ -36,6 +36,9 @@ def _patch(
     for key, value in patch.items():
         path = f"{above}.{key}" if above else key
         before = document.get(key)
+        grows = isinstance(before, Mapping | list) and type(value) is type(before)
+        if not grows and times.get(path, "") > said_at:
+            continue
         if isinstance(value, Mapping) and (before is None or isinstance(before, dict)):
             inner = dict(before or {})
             changed += _patch(inner, times, value, said_at, path)
@@ -43,8 +46,6 @@ def _patch(
             continue
         if isinstance(value, list) and isinstance(before, list):
             value = before + [item for item in value if item not in before]
-        elif path in times and times[path] > said_at:
-            continue
         if value != before:
             document[key] = value
             changed.append(path)

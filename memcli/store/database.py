@@ -41,6 +41,15 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     return db
 
 
+def in_memory() -> sqlite3.Connection:
+    """An empty database that leaves no trace."""
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    db.row_factory = sqlite3.Row
+    db.execute("PRAGMA foreign_keys = ON")
+    schema.migrate(db)
+    return db
+
+
 @contextlib.contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All or nothing, and no reader sees the middle; part of a larger one, if one

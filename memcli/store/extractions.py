@@ -105,9 +105,8 @@ def recorded(db: sqlite3.Connection, thread_id: str, limit: int) -> list[str]:
     Of a thread that is reflected anew only what was extracted since counts.
     """
     rows = db.execute(
-        "SELECT e.candidates FROM extractions e JOIN threads t ON t.id = e.thread_id "
-        "WHERE e.thread_id = ? AND (t.redo = 0 OR e.consolidated_in IS NULL) "
-        "ORDER BY e.id",
+        "SELECT candidates FROM extractions WHERE thread_id = ? AND replaced = 0 "
+        "ORDER BY id",
         (thread_id,),
     )
     texts = [
@@ -117,15 +116,14 @@ def recorded(db: sqlite3.Connection, thread_id: str, limit: int) -> list[str]:
 
 
 def stale(db: sqlite3.Connection, extractor: str, recipe: str) -> list[str]:
-    """Threads whose last extraction this extractor would make in another way.
+    """Threads of which this extractor would make an extraction in another way.
 
     What a model extracted is not stale for the offline extractor.
     """
     rows = db.execute(
-        "SELECT e.thread_id FROM extractions e WHERE e.id = "
-        "(SELECT max(id) FROM extractions WHERE thread_id = e.thread_id) "
-        "AND coalesce(e.recipe, '') <> ? AND e.extractor IN ('offline', ?) "
-        "ORDER BY e.thread_id",
+        "SELECT DISTINCT thread_id FROM extractions WHERE replaced = 0 "
+        "AND coalesce(recipe, '') <> ? AND extractor IN ('offline', ?) "
+        "ORDER BY thread_id",
         (recipe, extractor),
     )
     return [row["thread_id"] for row in rows]

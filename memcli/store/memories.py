@@ -93,6 +93,7 @@ def _change(
             "valid_from = min(valid_from, ?) WHERE id = ?",
             (candidate.confidence, now, to_text(candidate.said_at), memory_id),
         )
+        _end_before_sooner(db, change, memory_id)
     if operation.op is Op.UPDATE and operation.text is not None:
         db.execute(
             "UPDATE memories SET text = ?, text_key = ?, value = coalesce(?, value), "
@@ -103,6 +104,24 @@ def _change(
             ),
         )  # fmt: skip
     _record(db, change, memory_id, operation.op, operation.reason, before)
+
+
+def _end_before_sooner(db: sqlite3.Connection, change: Change, memory_id: int) -> None:
+    """What a memory superseded ended when it began, and it may have begun earlier
+    than was known."""
+    for row in db.execute(
+        "SELECT o.id, m.valid_from FROM memories o JOIN memories m "
+        "ON m.id = o.superseded_by WHERE m.id = ? AND o.valid_to > m.valid_from "
+        "AND o.valid_from <= m.valid_from AND o.deleted_in IS NULL",
+        (memory_id,),
+    ).fetchall():
+        before = _snapshot(db, row["id"])
+        db.execute(
+            "UPDATE memories SET valid_to = ? WHERE id = ?",
+            (row["valid_from"], row["id"]),
+        )
+        why = f"memory {memory_id}, which replaced it, began earlier"
+        _record(db, change, row["id"], Op.UPDATE, why, before)
 
 
 def _close(
@@ -127,18 +146,19 @@ def _take_away(db: sqlite3.Connection, change: Change, memory_id: int) -> None:
 
 
 def withdraw_thread(
-    db: sqlite3.Connection, change: Change, keep: Collection[str]
+    db: sqlite3.Connection, change: Change, keep: Collection[tuple[str, str]]
 ) -> list[int]:
     """Take back what a thread gave, since it was reflected anew; the memories that
     are gone.
 
-    Those whose normalised text is in `keep` are given again, and stay. One that
-    other threads gave, too, stays with one source less; one that was superseded
-    by a memory that goes holds again.
+    Those whose namespace and normalised text are in `keep` are given again, and
+    stay. One that other threads gave, too, stays with one source less; one that
+    was superseded by a memory that goes holds again.
     """
     rows = db.execute(
-        "SELECT DISTINCT s.memory_id, y.text_key, EXISTS (SELECT 1 FROM sources o "
-        " JOIN messages n ON n.id = o.message WHERE o.memory_id = s.memory_id "
+        "SELECT DISTINCT s.memory_id, y.namespace, y.text_key, "
+        "EXISTS (SELECT 1 FROM sources o JOIN messages n ON n.id = o.message "
+        " WHERE o.memory_id = s.memory_id "
         " AND n.thread_id <> m.thread_id) AS shared "
         "FROM messages m JOIN sources s ON s.message = m.id "
         "JOIN memories y ON y.id = s.memory_id "
@@ -148,7 +168,7 @@ def withdraw_thread(
     ).fetchall()
     gone = []
     for row in rows:
-        if row["text_key"] in keep:
+        if (row["namespace"], row["text_key"]) in keep:
             continue
         id = row["memory_id"]
         before = _snapshot(db, id)
@@ -172,13 +192,16 @@ def withdraw_thread(
 
 def _reopen_before(db: sqlite3.Connection, change: Change, gone: int) -> None:
     """What a memory that is gone had superseded holds on, until what came next."""
-    heir = db.execute(
-        "SELECT superseded_by FROM memories WHERE id = ?", (gone,)
-    ).fetchone()["superseded_by"]
-    until = None
-    if heir is not None:
-        row = db.execute("SELECT valid_from FROM memories WHERE id = ?", (heir,))
-        until = row.fetchone()["valid_from"]
+    heir, until = gone, None
+    while heir is not None:
+        row = db.execute(
+            "SELECT superseded_by, valid_from, deleted_in FROM memories WHERE id = ?",
+            (heir,),
+        ).fetchone()
+        if row["deleted_in"] is None:
+            until = row["valid_from"]
+            break
+        heir = row["superseded_by"]
     for row in db.execute(
         "SELECT id FROM memories WHERE superseded_by = ? AND deleted_in IS NULL",
         (gone,),
@@ -324,7 +347,7 @@ def about(db: sqlite3.Connection, namespace: str, thing: str) -> list[Memory]:
         "ORDER BY valid_from, id",
         (namespace, thing),
     ).fetchall()
-    return [_memory(row, ()) for row in rows]
+    return list(_with_sources(db, rows))
 
 
 def history(db: sqlite3.Connection, memory_id: int) -> list[HistoryEntry]:

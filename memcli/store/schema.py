@@ -292,6 +292,7 @@ def _add_asking(db: "Database") -> None:
     # again; by its recipe, when a newer prompt or model would ask otherwise.
     db.table("extractions").add_column("fingerprint", str)
     db.table("extractions").add_column("recipe", str)
+    db.table("extractions").add_column("replaced", int, not_null_default=0)
     db.table("extractions").create_index(["fingerprint"])
     db.table("extractions").create_index(["thread_id"])
     # `part_characters`: a larger part of this thread was too long for the model.

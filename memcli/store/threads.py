@@ -285,6 +285,12 @@ def redo(db: sqlite3.Connection, thread_id: str) -> None:
     db.execute(
         "UPDATE messages SET reflected_in = NULL WHERE thread_id = ?", (thread_id,)
     )
+    # What waits of an earlier time is not consolidated any more, but stays known.
+    db.execute(
+        "UPDATE extractions SET replaced = 1, "
+        "consolidated_in = coalesce(consolidated_in, run_id) WHERE thread_id = ?",
+        (thread_id,),
+    )
     db.execute(
         "UPDATE threads SET redo = 1, attempts = 0, error = NULL WHERE id = ?",
         (thread_id,),
