@@ -227,3 +227,62 @@ def test_batches_hold_no_secret(cli: Cli, serve: Serve) -> None:
     cli("reflect", "logs", "--batch")
     assert key not in json.dumps([server.batches, server.requests])
     assert attentive(server.requests[0])
+
+
+def test_one_odd_result_does_not_hold_up_the_others(cli: Cli, serve: Serve) -> None:
+    chats(5)
+
+    def answer(request: dict[str, Any]) -> api.Answer:
+        if "number 3" in shown(request):
+            return 200, {"hello": "world", "content": []}
+        return attentive(request)
+
+    server = serve(answer)
+    cli("reflect", "logs", "--batch")
+    for batch in server.stored.values():
+        assert batch.shown["processing_status"] == "in_progress"
+    server.end_batches()
+    for batch in server.stored.values():
+        batch.results = batch.results.replace(b'"content"', b'"contents"', 1)
+    cli("reflect", "logs")
+    assert "batches" not in cli("status").out
+    assert len(cli("show", "--json").json) >= 3
+
+
+def test_answers_are_kept_as_they_were_asked_for(cli: Cli, serve: Serve) -> None:
+    chats(4)
+    server = serve(meter=True)
+    cli("reflect", "logs", "--batch")
+    server.end_batches()
+    done = cli("reflect", "logs", "--model", "claude-opus-5-5", "--json").json
+    batched = cli("runs", str(done["run"]), "--json").json["threads"]
+    haiku = cli("runs", "1", "--json").json["dollars"]  # the probe, at the full price
+    assert sum(thread["dollars"] for thread in batched) < 3 * haiku
+    again = cli("reflect", "logs", "--model", "claude-opus-5-5", "--stale", "--json")
+    assert len(again.json["threads"]["reflected"]) == 4
+
+
+def test_a_submission_the_server_failed_on_may_have_been_taken(
+    cli: Cli, serve: Serve
+) -> None:
+    chats(6)
+    server = serve()
+    real = api._reply
+    failed: list[Any] = []
+
+    def failing(server: api.Server, call: Any) -> Any:
+        reply = real(server, call)
+        if call.method == "POST" and call.path.endswith("/batches") and not failed:
+            failed.append(call)
+            return reply._replace(status=504)
+        return reply
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "_reply", failing)
+        assert cli("reflect", "logs", "--batch").code == 1
+    server.end_batches()
+    for _ in range(2):
+        assert cli("reflect", "logs", "--batch").code == 0
+        server.end_batches()
+    assert len(server.batches) == 1
+    assert len(cli("show", "--json").json) == 6

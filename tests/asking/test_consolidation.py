@@ -264,3 +264,73 @@ def test_one_person_never_ends_what_another_said(cli: Cli, serve: Serve) -> None
     serve(scripted(texts, lambda number: {"operation": "supersede", "target": 1}))
     cli("reflect", "Anna.jsonl", "Ben.jsonl")
     assert len(cli("show", "--json").json) == 2
+
+
+def test_statements_of_one_run_are_compared_with_each_other(
+    cli: Cli, serve: Serve
+) -> None:
+    two_days()
+    server = serve(scripted(CATS, lambda n: {"operation": "strengthen", "target": 1}))
+    cli("reflect", "a.jsonl", "b.jsonl")
+    (asked,) = [r for r in server.requests if r["tools"][0]["name"] == "decide"]
+    assert f"[1] fact, since 2026-08-01 10:00: {KNOWN}" in shown(asked)
+    (memory,) = cli("show", "--json").json
+    assert memory["strength"] == 2
+
+
+def test_what_was_said_again_later_did_not_end_in_between(
+    cli: Cli, serve: Serve
+) -> None:
+    ghent = {"text": "The user lives in Ghent.", "about": "the user: residence"}
+    bruges = {"text": "The user lives in Bruges.", "about": "the user: residence"}
+    texts = {"I live in Ghent.": ghent, "I live in Bruges.": bruges}
+    for name, words, month in (
+        ("jan", "I live in Ghent.", "01"),
+        ("may", "I live in Ghent.", "05"),
+        ("mar", "I live in Bruges.", "03"),
+    ):
+        write_lines(
+            Path(f"{name}.jsonl"),
+            said(words, thread=name, at=f"2026-{month}-01T10:00:00Z"),
+        )
+    serve(scripted(texts, lambda number: {"operation": "insert"}))
+    cli("reflect", "jan.jsonl", "may.jsonl")
+    cli("reflect", "mar.jsonl")
+    (holding,) = cli("show", "--json").json
+    assert holding["text"] == ghent["text"]
+    past = [m for m in cli("show", "--json", "--superseded").json if m["valid_to"]]
+    assert [m["valid_to"][:7] for m in past] == ["2026-05"]
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [
+        "Zoe has a cat called Miso who is afraid of thunder.",
+        "The user has a cat called Miso (Zoe) who is afraid of thunder.",
+        "The user has 2 cats called Miso who is afraid of thunder.",
+        "The user has a cat called Miso dog/Zoe.",
+        "Nothing is known of it.",
+        "用户有一只猫 Miso",
+    ],
+)
+def test_what_is_in_neither_is_not_joined(cli: Cli, serve: Serve, joined: str) -> None:
+    _, memories, _ = known_then(
+        cli, serve, {"operation": "update", "target": 1, "text": joined}
+    )
+    assert sorted(memory["text"] for memory in memories) == sorted([KNOWN, LATER])
+
+
+def test_a_value_of_one_key_ends_only_its_owners(cli: Cli, serve: Serve) -> None:
+    texts = {
+        f"My editor is {editor}.": {"text": f"{name} uses {editor}.", "about": "editor"}
+        for name, editor in (("Anna", "Helix"), ("Ben", "Emacs"))
+    }
+    for number, (name, editor) in enumerate((("Anna", "Helix"), ("Ben", "Emacs")), 1):
+        write_lines(
+            Path(f"{name}.jsonl"),
+            said(f"My editor is {editor}.", thread=name, name=name,
+                 at=f"2026-09-0{number}T10:00:00Z"),
+        )  # fmt: skip
+    serve(scripted(texts, lambda number: {"operation": "insert"}))
+    cli("reflect", "Anna.jsonl", "Ben.jsonl")
+    assert len(cli("show", "--json").json) == 2

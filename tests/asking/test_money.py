@@ -94,21 +94,21 @@ def test_what_was_spent_is_told_by_run_thread_and_memory(
 def test_a_dry_run_sends_nothing_leaves_nothing_and_knows_the_price(
     cli: Cli, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number in range(20):
+    for number in range(8):
         write_lines(
             Path(f"logs/{number}.jsonl"),
             *(
                 said(f"I prefer tea number {turn}. " + "It has been a long day. " * 20,
                      thread=f"t{number}", id=f"{number}-{turn}",
                      at=f"2026-09-01T10:{turn:02}:00Z")
-                for turn in range(10)
+                for turn in range(6)
             ),
         )  # fmt: skip
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     planned = cli("reflect", "logs", "--dry-run", "--extractor", "claude", "--json")
     assert planned.code == 0, planned.err
     assert not Path("memories.db").exists()
-    assert len(planned.json["threads"]) == 20
+    assert len(planned.json["threads"]) == 8
     server = serve(meter=True)
     cli("reflect", "logs", "--dry-run")
     assert server.calls == []
