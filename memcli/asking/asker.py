@@ -20,20 +20,17 @@ from typing import Any, TypeVar
 import orjson
 
 from memcli.asking import client as clients
-from memcli.asking import tokens
+from memcli.asking import faults, tokens
 from memcli.asking.prices import price_of
 from memcli.asking.spending import Purse
 from memcli.errors import (
     ExtractorError,
-    ExtractorUnusable,
     Interrupted,
     MemcliError,
     Outage,
     RequestRejected,
-    TooLong,
 )
 from memcli.models import Usage
-from memcli.redaction import redact
 from memcli.when import format_duration
 
 Value = TypeVar("Value")
@@ -45,13 +42,6 @@ _LONGEST_WAIT = 60.0
 _NEVER_REACHED = timedelta(seconds=15)
 # What a request holds beside its text: the system prompt of tool use.
 _OVERHEAD_TOKENS = 700
-_OUTAGES = (408, 409, 429)
-# With these the server says that it did not even begin.
-_UNTAKEN = (429, 529)
-_SAID_TOO_LONG = (
-    "too long", "context length", "context size", "context window", "context_length",
-    "maximum context", "too many tokens", "exceeds the available context",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,26 +195,6 @@ class Asker:
         if self._made is not None:
             self._made.close()
 
-    def told(self, error: Exception, sent: str = "") -> MemcliError | None:
-        """What an exception of the package means; None if it can be waited out.
-
-        A server's own words are passed on unless they repeat what was `sent`.
-        """
-        import anthropic
-
-        if isinstance(error, anthropic.APIStatusError):
-            said = _said(error.body)
-            return _refused(
-                error.status_code, said, self.model, quoted=not _repeats(said, sent)
-            )
-        if isinstance(error, anthropic.APIConnectionError):
-            return None
-        if isinstance(error, ImportError) or "required dependency" in str(error):
-            return ExtractorUnusable(clients.missing_package(self.provider))
-        if isinstance(error, anthropic.AnthropicError):
-            return ExtractorUnusable(" ".join(str(error).split()))
-        return ExtractorUnusable(f"{self.provider}: {type(error).__name__}: {error}")
-
     def patiently(
         self,
         call: Callable[[Any], Value],
@@ -238,7 +208,7 @@ class Asker:
         Raises Outage when that is too long, or, where `lost_is_final`, at once
         when nobody knows whether the server took it; BudgetSpent when what was
         `held` for it may be spent on answers that did not come in time; and
-        whatever `told` says of other failures.
+        whatever `faults.meaning` says of other failures.
         """
         began = time.monotonic()
         waits = 0
@@ -249,12 +219,12 @@ class Asker:
             except MemcliError:
                 raise
             except Exception as error:
-                final = self.told(error, sent)
+                final = faults.meaning(error, self.model, self.provider, sent)
                 if final is not None:
                     raise final from error
-                if lost_is_final and getattr(error, "status_code", 0) not in _UNTAKEN:
-                    raise Outage(f"{clients.address()} {_why(error)}") from error
-                if "Timeout" in type(error).__name__:
+                if lost_is_final and faults.was_taken(error):
+                    raise Outage(f"{clients.address()} {faults.why(error)}") from error
+                if faults.timed_out(error):
                     self.purse.lost(held)
                 self._wait(error, began, waits)
                 waits += 1
@@ -280,25 +250,19 @@ class Asker:
 
     def _wait(self, error: Exception, began: float, waits: int) -> None:
         """Wait for the next try, or raise Outage when there was waiting enough."""
-        import anthropic
-
         now = time.monotonic()
-        asked_for = _retry_after(error)
+        asked_for = faults.retry_after(error)
         delay = min(_LONGEST_WAIT, _FIRST_WAIT * 2**waits) * random.uniform(0.5, 1)  # noqa: S311
         if asked_for is not None:
             delay = asked_for + (delay if asked_for == 0 else random.uniform(0, 1))  # noqa: S311
-        why = _why(error)
+        why = faults.why(error)
         # A request that fails for long while others are answered is at fault itself.
         patience = self._patience
-        if (
-            self._heard_at is None
-            and isinstance(error, anthropic.APIConnectionError)
-            and not isinstance(error, anthropic.APITimeoutError)
-        ):
+        if self._heard_at is None and faults.never_connected(error):
             patience = min(patience, _NEVER_REACHED)
         if now + delay - began > patience.total_seconds():
             others_are_answered = self._heard_at and self._heard_at > began + 1
-            if others_are_answered and _status(error) not in _UNTAKEN:
+            if others_are_answered and faults.was_taken(error):
                 raise RequestRejected(
                     f"{clients.address()} failed on this thread again and again ({why})"
                 )
@@ -340,79 +304,9 @@ class Asker:
         return int(found * 1.05) + 50
 
 
-def _refused(status: int, said: str, model: str, *, quoted: bool) -> MemcliError | None:
-    """What a status means for the request, or None if it can be waited out."""
-    where = clients.address()
-    words = f": {said}" if said and quoted else ""
-    if status in _OUTAGES or status >= 500:
-        return None
-    if status in (401, 403):
-        return ExtractorUnusable(
-            f"{where} refused the key ({status}): see ANTHROPIC_API_KEY{words}"
-        )
-    if status == 404:
-        return ExtractorUnusable(
-            f"{where} knows no model {model!r}; give another with --model"
-        )
-    if status == 402 or "credit balance" in said:
-        return ExtractorUnusable(f"the account has no credit left{words}")
-    if status == 413 or any(told in said.lower() for told in _SAID_TOO_LONG):
-        return TooLong("the conversation is too long for the model")
-    return RequestRejected(f"{where} answered {status} to {model}{words}")
-
-
-def _repeats(said: str, sent: str) -> bool:
-    """Whether a server's words on an error repeat what it was sent, which is
-    private, and errors are logged."""
-    flat = " ".join(sent.split())
-    return any(said[at : at + 16] in flat for at in range(0, len(said) - 15, 4))
-
-
 def _odd_json(raw: bytes) -> Any:
     """JSON that only Python's own parser takes: halves of characters, for one."""
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):
-        return None
-
-
-def _status(error: Exception) -> int:
-    status = getattr(error, "status_code", 0)
-    return status if isinstance(status, int) else 0
-
-
-def _said(body: object) -> str:
-    """The server's own words on an error, short, and without secrets."""
-    if isinstance(body, dict):
-        inner = body.get("error")
-        told = inner.get("message") if isinstance(inner, dict) else None
-        if isinstance(told, str):
-            return redact(" ".join(told.split()))[0][:160]
-    return ""
-
-
-def _why(error: Exception) -> str:
-    import anthropic
-
-    if isinstance(error, anthropic.APIStatusError):
-        kinds = {429: "limits the rate", 529: "is overloaded"}
-        told = kinds.get(error.status_code, "has an error")
-        return f"{told} ({error.status_code})"
-    if isinstance(error, anthropic.APITimeoutError):
-        return "does not answer in time"
-    return "cannot be reached"
-
-
-def _retry_after(error: Exception) -> float | None:
-    """Seconds the server asks to wait, if it does."""
-    import anthropic
-
-    if not isinstance(error, anthropic.APIStatusError):
-        return None
-    headers = error.response.headers
-    try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        return max(0.0, float(headers["retry-after"]))
-    except (KeyError, ValueError):
         return None

@@ -124,9 +124,9 @@ def _embed(
 def _consolidate(run: Run, extractor: Extractor) -> None:
     if run.stop.is_set() or not extractions.waiting(run.db):
         return
-    from memcli.reflection.merge import merge_run
+    from memcli.reflection.merge import merge
 
-    merge_run(run, extractor)
+    merge(run, extractor)
 
 
 def _close_run(run: Run, outcome: str, error: str | None = None) -> None:
