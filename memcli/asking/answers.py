@@ -15,7 +15,7 @@ from memcli.models import Asked
 
 Value = TypeVar("Value")
 _ODD = re.compile(
-    "[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u202a-\u202e\u2066-\u2069]"
+    "[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f\x80-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]"
 )
 
 
@@ -41,6 +41,12 @@ def ask(
     except MemcliError as error:
         error.asked = tuple(asked)
         raise
+    except Exception as odd:  # an answer odder than anybody thought of
+        failed = ExtractorError(
+            f"the model's answer cannot be read ({type(odd).__name__})"
+        )
+        failed.asked = tuple(asked)
+        raise failed from odd
 
 
 def _ask(
@@ -105,10 +111,12 @@ def _read(
 
 def _called_with(answer: Answer, tool: str) -> Any:
     """What the tool was called with; several calls, or objects, count as one."""
-    texts, calls = [], []
+    texts: list[str] = []
+    calls: list[Any] = []
     for block in answer.content:
-        if block.get("type") == "tool_use" and block.get("name") == tool:
-            calls.append(block.get("input"))
+        called = block.get("type") == "tool_use" and block.get("name") == tool
+        if called and block.get("input"):
+            calls.append(block["input"])
         if block.get("type") == "text" and isinstance(block.get("text"), str):
             texts.append(block["text"])
     calls = calls or [found for found in _objects("\n".join(texts)) if found]
@@ -153,7 +161,8 @@ def without_odd_characters(value: Any) -> Any:
 def loaded(text: str) -> Any:
     """JSON in a text. Raises ValueError for anything else, however odd."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        found = json.loads(text, parse_constant=_no_constant)
+        return without_odd_characters(found)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
@@ -190,7 +199,8 @@ def _corrected(
         ]  # fmt: skip
     else:
         reply = [{"type": "text", "text": told}]
-    before = [block for block in answer.content if block.get("text") != ""]
+    content = without_odd_characters(list(answer.content))
+    before = [block for block in content if block.get("text") != ""]
     before = before or [{"type": "text", "text": "(nothing)"}]
     return {
         **params,

@@ -3,6 +3,7 @@
 https://platform.claude.com/docs/en/build-with-claude/batch-processing
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,6 +33,10 @@ class Result:
     answer: Answer | None = None
     rejected: str | None = None
     usage: Usage = field(default_factory=Usage)
+
+
+class NoBatches(ExtractorUnusable):
+    """A server that speaks the Messages API without batches."""
 
 
 class LostTouch(MemcliError):
@@ -81,15 +86,23 @@ def _is_unknown(error: ExtractorUnusable) -> bool:
 
 def results(asker: Asker, api_id: str) -> Iterator[Result]:
     """The results of a batch that has ended, in any order."""
-    stream = asker.patiently(lambda client: client.messages.batches.results(api_id))
+    opened = asker.patiently(
+        lambda client: client.messages.batches.with_streaming_response.results(
+            api_id
+        ).__enter__()
+    )
     try:
-        for line in stream:
-            plain = line.to_dict()
-            yield _result(asker, str(plain["custom_id"]), plain.get("result") or {})
+        with contextlib.closing(opened):
+            for line in opened.iter_lines():
+                try:
+                    plain = orjson.loads(line)
+                    custom_id, result = str(plain["custom_id"]), plain["result"]
+                    found = _result(asker, custom_id, result)
+                except (ValueError, KeyError, TypeError, AttributeError):
+                    continue  # what cannot be read is asked again
+                yield found
     except MemcliError:
         raise
-    except (ValueError, KeyError):
-        return  # what cannot be read is asked again
     except Exception as error:
         raise Outage(
             f"the answers of batch {api_id} broke off; the next run goes on"
@@ -130,18 +143,15 @@ def _result(asker: Asker, custom_id: str, result: Mapping[str, Any]) -> Result:
         error = result.get("error") or {}
         inner = error.get("error") or {}
         if inner.get("type") == "invalid_request_error":
-            why = " ".join(str(inner.get("message", "")).split())[:160]
-            said = why or "invalid request"
-            return Result(
-                custom_id, "errored", rejected=f"the batch refused it: {said}"
-            )
+            # The server's own words may repeat the conversation.
+            return Result(custom_id, "errored", rejected="the batch refused it (400)")
         return Result(custom_id, "errored")
     return Result(custom_id, "canceled" if kind == "canceled" else "expired")
 
 
 def _no_batches(error: ExtractorUnusable) -> ExtractorUnusable:
     if _is_unknown(error):
-        return ExtractorUnusable(
+        return NoBatches(
             f"{clients.address()} has no Message Batches; leave out --batch"
         )
     return error

@@ -4,6 +4,9 @@ What passes by itself (rate limits, overload, server errors, timeouts, dropped
 connections) is told from what does not.
 """
 
+import contextlib
+import json
+
 from memcli.asking import client as clients
 from memcli.errors import (
     ExtractorUnusable,
@@ -16,6 +19,7 @@ from memcli.redaction import redact
 _PASSING = (408, 409, 429)
 # With these the server says that it did not even begin.
 _UNTAKEN = (429, 529)
+_FOREVER = 30 * 86400.0
 _SAID_TOO_LONG = (
     "too long", "context length", "context size", "context window", "context_length",
     "maximum context", "too many tokens", "exceeds the available context",
@@ -82,10 +86,12 @@ def retry_after(error: Exception) -> float | None:
     headers = error.response.headers
     try:
         if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        return max(0.0, float(headers["retry-after"]))
+            seconds = float(headers["retry-after-ms"]) / 1000
+        else:
+            seconds = float(headers["retry-after"])
     except (KeyError, ValueError):
         return None
+    return max(0.0, seconds) if seconds < _FOREVER else _FOREVER
 
 
 def _refused(status: int, said: str, model: str, *, quoted: bool) -> MemcliError | None:
@@ -113,6 +119,8 @@ def _repeats(said: str, sent: str) -> bool:
     """Whether a server's words on an error repeat what it was sent, which is
     private, and errors are logged."""
     flat = " ".join(sent.split())
+    with contextlib.suppress(ValueError):  # `\\u043f` is what it stands for
+        said = json.loads(f'"{said}"')
     return any(said[at : at + 16] in flat for at in range(0, len(said) - 15, 4))
 
 

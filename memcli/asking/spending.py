@@ -51,7 +51,7 @@ class Purse:
         with self._changed:
             self.spent += amount
             self._changed.notify_all()
-            if self.limit is not None and self.spent + amount > self.limit:
+            if self.limit is not None and self.spent + self._held > self.limit:
                 raise BudgetSpent(self._told(amount))
 
     def settle(self, held: float, cost: float) -> None:

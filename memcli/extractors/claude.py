@@ -62,12 +62,14 @@ class _Cited(BaseModel):
     @field_validator("confidence", mode="before")
     @classmethod
     def _share(cls, value: object) -> object:
-        """90 and "90%" are 0.9."""
+        """90, "90%" and 9 are 0.9."""
         try:
             number = float(str(value).strip().rstrip("%"))
         except ValueError:
             return value
-        return number / 100 if 1 < number <= 100 else number
+        if 1 < number <= 100:
+            return number / (10 if number <= 10 else 100)
+        return number
 
     @field_validator("quotes", mode="before")
     @classmethod

@@ -97,18 +97,27 @@ class Schema:
 
     def _by_field(self, value: Mapping[str, Any]) -> dict[str, Any]:
         """A part of a profile that is no whole one: each of its fields for itself."""
-        from pydantic import TypeAdapter
+        from pydantic import TypeAdapter, ValidationError
 
         found = {}
         for name, field_info in self.model.model_fields.items():
-            key = field_info.alias or name
-            if key in value:
+            key = next((k for k in (field_info.alias, name) if k in value), None)
+            if key is None:
+                continue
+            try:
                 shape: Any = Annotated[field_info.annotation, field_info]
                 adapter: Any = TypeAdapter(shape)
                 checked = adapter.validate_python(value[key])
-                found[key] = adapter.dump_python(
-                    checked, mode="json", exclude_unset=True, by_alias=True
-                )
+            except ValidationError as error:
+                # A part of a part: what is there was looked at by the whole model.
+                problems = error.errors(include_input=False, include_url=False)
+                if any(problem["type"] != "missing" for problem in problems):
+                    raise ValueError(f"{key}: {problems[0]['msg']}") from None
+                found[key] = value[key]
+                continue
+            found[key] = adapter.dump_python(
+                checked, mode="json", exclude_unset=True, by_alias=True
+            )
         return found
 
 
@@ -163,8 +172,10 @@ def _from_file(path: Path, *, profile: bool) -> Schema:
         raise UsageError(f"schema {path}: {_short(error.message)}") from error
     _check_references(content, path)
     if "definitions" in content:  # as it was called before draft 2019-09
-        shared = content.pop("definitions")
-        content["$defs"] = shared | content.get("$defs", {})
+        content = json.loads(
+            json.dumps(content).replace('"#/definitions/', '"#/$defs/')
+        )
+        content["$defs"] = content.pop("definitions") | content.get("$defs", {})
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(content.get("title") or path.stem))[:60]
     return Schema(
         name, _short(str(content.get("description", "")), 400), content, profile

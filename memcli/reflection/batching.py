@@ -18,6 +18,8 @@ from memcli.errors import (
     BudgetSpent,
     ExtractorError,
     ExtractorUnusable,
+    Interrupted,
+    MemcliError,
     Outage,
     RequestRejected,
 )
@@ -39,15 +41,17 @@ _CLOCKS = timedelta(minutes=10)
 Prepared = tuple[BatchRequest, dict[str, Any]]
 
 
-def harvest(run: Run, extractor: Extractor) -> None:
-    """Take the answers of all batches that have ended."""
+def harvest(run: Run, extractor: Extractor) -> MemcliError | None:
+    """Take the answers of all batches that have ended; why not, if one cannot be
+    looked at. The others, and what else is due, are done all the same."""
     if not isinstance(extractor, ClaudeExtractor):
         waiting = batches.under_way(run.db)
         run.listener.notice(
             f"{waiting} threads are in a batch, whose answers only the claude "
             "extractor can fetch"
         )
-        return
+        return None
+    failed: MemcliError | None = None
     for batch in batches.open_batches(run.db):
         if run.stop.is_set():
             break
@@ -55,11 +59,13 @@ def harvest(run: Run, extractor: Extractor) -> None:
             known = batch if batch.api_id else _found_again(run, extractor.asker, batch)
             if known is not None and known.api_id is not None:
                 _harvest(run, extractor, known, known.api_id)
-        except Outage as error:
-            run.report.ended_by = error
-        except ExtractorUnusable as error:
+        except Interrupted:
+            break
+        except MemcliError as error:
             run.listener.notice(f"a batch cannot be looked at: {error}")
+            failed = error if isinstance(error, Outage) else failed
     run.report.in_batches = batches.under_way(run.db)
+    return failed
 
 
 def submit(run: Run, extractor: Extractor) -> None:
@@ -280,7 +286,11 @@ def _found_again(run: Run, asker: Asker, batch: Batch) -> Batch | None:
     """A batch of which it is not known whether the server has it: found by its
     size, its age and the names of its requests, or else discarded."""
     ours = set(batches.requests(run.db, batch.id))
-    for api_id, ended, total in api.since(asker, batch.submitted_at - _CLOCKS):
+    try:
+        listed = api.since(asker, batch.submitted_at - _CLOCKS)
+    except api.NoBatches:
+        listed = []  # it never had any
+    for api_id, ended, total in listed:
         if total != batch.requests or batches.known(run.db, api_id):
             continue
         if not ended:

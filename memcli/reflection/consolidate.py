@@ -12,7 +12,7 @@ followed as far as times, speakers and words allow.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -34,6 +34,10 @@ _NEGATIONS = {
     "not", "no", "never", "none", "cannot", "without", "neither", "nor", "stopped",
     "hates", "hate", "dislikes", "dislike", "avoids", "avoid", "against", "isn't",
     "doesn't", "don't", "didn't", "won't", "can't", "wasn't", "aren't", "longer",
+}  # fmt: skip
+_NUMBERS = {
+    "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twenty",
+    "thirty", "forty", "fifty", "hundred", "thousand", "half", "all", "every", "none",
 }  # fmt: skip
 # Words for the same attitude; which of them was used does not matter.
 _ATTITUDES = {
@@ -167,8 +171,12 @@ def permitted(operation: Operation, allowed: Allowed) -> Operation | None:
     if not allowed.updates:
         if operation.op is Op.UPDATE and operation.value is not None:
             return None  # there is one profile, and it may not change
-        if operation.op is Op.UPDATE or operation.closes:
+        if operation.op is Op.UPDATE:
             operation = Operation(Op.INSERT, "new; updates are switched off")
+        elif operation.closes:
+            operation = replace(
+                operation, closes=(), reason="new; updates are switched off"
+            )
     if operation.op is Op.INSERT and not allowed.inserts:
         return None
     if operation.op is Op.DELETE and not allowed.deletes:
@@ -210,6 +218,8 @@ def _says_only(text: str, target: Memory, candidate: Candidate) -> bool:
     ]
     if any(not token.islower() for token in made_up):
         return False  # capitals, digits, and scripts without the difference
+    if (_NEGATIONS | _NUMBERS) & {token.casefold() for token in made_up}:
+        return False
     telling = _telling_words(target.text)
     kept = telling & _telling_words(text)
     few = len(made_up) <= max(2, len(re.findall(r"\w+", text)) // 5)

@@ -88,13 +88,17 @@ def part_to_reflect(
 def _between(messages: Sequence[tuple[Message, bool]], last: Message) -> list[Message]:
     """What stands right before new messages that follow old ones, up to the last: an
     answer is not understood without its question."""
-    found = []
+    found: list[Message] = []
+    room = CONTEXT_CHARACTERS
     for at, (message, is_new) in enumerate(messages):
         if is_new and at and not messages[at - 1][1]:
-            found += [m for m, known in messages[max(0, at - 2) : at] if not known]
+            for before, known in messages[max(0, at - 2) : at]:
+                room -= shown_characters(before)
+                if not known and room > 0:
+                    found.append(before)
         if message is last:
             break
-    return found[-2 * CONTEXT_MESSAGES :]
+    return found
 
 
 def _end_of_part(new: Sequence[Message], most: int) -> int:

@@ -6,7 +6,6 @@ the others are done, three times in all.
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,8 +35,6 @@ from memcli.store.database import transaction
 _ALL_ALIKE = 20
 # Parts are not made smaller than that, in characters.
 _SMALLEST_PART = 2_000
-# Answers that are on their way when a run is stopped are waited for so long.
-_GRACE_SECONDS = 5.0
 # How many of the memories of its earlier parts a part is shown.
 RECORDED = 40
 
@@ -124,7 +121,7 @@ def extract_all(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
 
     workers = run.request.workers
     for work, future in pool.run(
-        extract, queue, workers, stopping, look=meanwhile, give_up=_Grace(run.stop)
+        extract, queue, workers, stopping, look=meanwhile, give_up=pool.Grace(run.stop)
     ):
         try:
             extraction = future.result()
@@ -149,20 +146,6 @@ def extract_all(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
         run.listener.step()
     if unusable is not None:
         raise unusable
-
-
-class _Grace:
-    """After a stop, whether what is under way was waited for long enough."""
-
-    def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
-        self._since: float | None = None
-
-    def __call__(self) -> bool:
-        if not self._stop.is_set():
-            return False
-        self._since = self._since or time.monotonic()
-        return time.monotonic() - self._since > _GRACE_SECONDS
 
 
 def work_for(run: Run, extractor: Extractor, thread: Thread, namespace: str) -> Work:

@@ -164,7 +164,9 @@ class Judge:
         def stopping() -> bool:
             return stop.is_set() or ended_by is not None
 
-        for question, future in pool.run(self.judge, questions, workers, stopping):
+        for question, future in pool.run(
+            self.judge, questions, workers, stopping, give_up=pool.Grace(stop)
+        ):
             try:
                 yield question, future.result()
             except MemcliError as error:
@@ -297,13 +299,13 @@ def _ruling(decision: _Decision, question: Question) -> Ruling:
 
 def _refused(rulings: Mapping[int, Ruling], question: Question) -> str | None:
     """Why an answer is not to be trusted, if it takes away too much."""
-    of_schemas = {m.id for m in question.memories.values() if m.schema is not None}
+    values = {c.number for c in question.cases.values() if c.candidate.schema}
     removed = {
         (ruling.memory, ruling.candidate)
-        for ruling in rulings.values()
+        for number, ruling in rulings.items()
         if ruling.verdict.op in ("supersede", "delete")
         # A value is not rewritten but replaced.
-        or (ruling.verdict.op == "update" and ruling.memory in of_schemas)
+        or (ruling.verdict.op == "update" and number in values)
     }
     if len(removed) <= max(1, question.shown // REMOVED_SHARE):
         return None

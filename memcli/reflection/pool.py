@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TypeVar
@@ -11,6 +12,22 @@ Result = TypeVar("Result")
 
 # How often a waiting run looks whether it was asked to stop.
 _LOOK_SECONDS = 0.2
+# Answers that are on their way when a run is stopped are waited for so long.
+_GRACE_SECONDS = 10.0
+
+
+class Grace:
+    """After a stop, whether what is under way was waited for long enough."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._since: float | None = None
+
+    def __call__(self) -> bool:
+        if not self._stop.is_set():
+            return False
+        self._since = self._since or time.monotonic()
+        return time.monotonic() - self._since > _GRACE_SECONDS
 
 
 def run(

@@ -43,6 +43,7 @@ def _patch(
             inner = dict(before or {})
             changed += _patch(inner, times, value, said_at, path)
             document[key] = inner
+            times[path] = max(times.get(path, ""), said_at)
             continue
         if isinstance(value, list) and isinstance(before, list):
             value = before + [item for item in value if item not in before]

@@ -98,14 +98,17 @@ def _do(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
 def _extract(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
     from memcli.reflection.extract import extract_all
 
-    if batches.open_batches(run.db) or run.request.batch:
-        from memcli.reflection.batching import harvest, submit
+    if not (batches.open_batches(run.db) or run.request.batch):
+        extract_all(run, named, extractor)
+        return
+    from memcli.reflection.batching import harvest, submit
 
-        harvest(run, extractor)
-        if run.request.batch:
-            submit(run, extractor)
-            return
-    extract_all(run, named, extractor)
+    failed = harvest(run, extractor)
+    if run.request.batch:
+        submit(run, extractor)
+    else:
+        extract_all(run, named, extractor)
+    run.report.ended_by = run.report.ended_by or failed
 
 
 def _embed(

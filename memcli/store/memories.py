@@ -195,13 +195,13 @@ def _reopen_before(db: sqlite3.Connection, change: Change, gone: int) -> None:
     heir, until = gone, None
     while heir is not None:
         row = db.execute(
-            "SELECT superseded_by, valid_from, deleted_in FROM memories WHERE id = ?",
+            "SELECT superseded_by, valid_to, deleted_in FROM memories WHERE id = ?",
             (heir,),
         ).fetchone()
         if row["deleted_in"] is None:
-            until = row["valid_from"]
             break
         heir = row["superseded_by"]
+        until = row["valid_to"] if heir is not None else None
     for row in db.execute(
         "SELECT id FROM memories WHERE superseded_by = ? AND deleted_in IS NULL",
         (gone,),

@@ -286,3 +286,19 @@ def test_a_submission_the_server_failed_on_may_have_been_taken(
         server.end_batches()
     assert len(server.batches) == 1
     assert len(cli("show", "--json").json) == 6
+
+
+def test_a_line_that_is_no_json_costs_only_its_own_thread(
+    cli: Cli, serve: Serve
+) -> None:
+    chats(6)
+    server = serve()
+    cli("reflect", "logs", "--batch")
+    server.end_batches()
+    for batch in server.stored.values():
+        batch.results = b"<html>\n" + batch.results.split(b"\n", 1)[1]
+    cli("reflect", "logs")
+    assert len(cli("show", "--json").json) >= 5
+    cli("reflect", "logs")
+    assert len(cli("show", "--json").json) == 6
+    assert len(asked(server)) == 7

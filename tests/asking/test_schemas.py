@@ -198,3 +198,74 @@ def test_a_value_that_holds_a_secret_is_set_aside(cli: Cli, serve: Serve) -> Non
                "--json")  # fmt: skip
     assert done.json["candidates"]["set_aside"] == {"holds a secret": 1}
     assert cli("show", "--json").json == []
+
+
+def test_definitions_of_older_drafts_are_understood(cli: Cli, serve: Serve) -> None:
+    Path("trip.json").write_text(json.dumps({
+        "title": "Trip", "type": "object", "required": ["to"],
+        "properties": {"to": {"$ref": "#/definitions/Place"}},
+        "definitions": {"Place": {"type": "object", "required": ["city"],
+                                  "properties": {"city": {"type": "string"}}}},
+    }))  # fmt: skip
+    value = {"to": {"city": "Delft"}}
+    server = serve(answering([{"Trip": [item(value, "Delft")]}]))
+    done = cli("reflect", thread("a", "To Delft!"), "--schema", "trip.json")
+    assert done.code == 0, done.err
+    given = server.requests[0]["tools"][0]["input_schema"]
+    assert list(given["$defs"]) == ["Trip.Place"]
+    assert "#/$defs/Trip.Place" in json.dumps(given["properties"])
+    (memory,) = cli("show", "--json").json
+    assert memory["value"] == value
+
+
+def test_a_part_of_a_nested_profile_is_kept(cli: Cli, serve: Serve) -> None:
+    Path("shapes.py").write_text(
+        "from pydantic import BaseModel\n"
+        "class Home(BaseModel):\n    city: str\n    zip: str\n"
+        "class Person(BaseModel):\n    name: str\n    home: Home\n"
+    )
+    parts: list[dict[str, Any]] = [
+        {"home": {"city": "Kiel", "zip": None}},
+        {"home": {"zip": "24103"}},
+    ]
+    serve(answering([{"Person": [item(part, "I moved")]} for part in parts]))
+    for name, day in (("a", "01"), ("b", "02")):
+        done = cli("reflect", thread(name, "I moved", f"2026-09-{day}T10:00:00Z"),
+                   "--profile", "shapes.py:Person")  # fmt: skip
+        assert done.code == 0, done.err
+    (memory,) = cli("show", "--json").json
+    assert memory["value"] == {"home": {"city": "Kiel", "zip": "24103"}}
+
+
+def test_values_that_differ_are_not_the_same_memory(cli: Cli, serve: Serve) -> None:
+    Path("shapes.py").write_text(
+        "from pydantic import BaseModel\n"
+        "class Trip(BaseModel):\n    start: str\n    end: str\n"
+    )
+    there, back = {"start": "Ghent", "end": "Delft"}, {"start": "Delft", "end": "Ghent"}
+    serve(answering([{"Trip": [item(there, "I go"), item(back, "I go")]}]))
+    cli("reflect", thread("a", "I go there and back"), "--schema", "shapes.py:Trip")
+    assert [m["value"] for m in cli("show", "--json").json] == [there, back]
+
+
+@pytest.mark.parametrize("odd", ["raise KeyError('x')", "1 / 0", "raise ValueError()"])
+def test_a_validator_that_raises_whatever_it_likes_harms_nobody(
+    cli: Cli, serve: Serve, odd: str
+) -> None:
+    Path("shapes.py").write_text(
+        "from pydantic import BaseModel, field_validator\n"
+        "class Odd(BaseModel):\n    name: str\n"
+        "    @field_validator('name')\n    @classmethod\n"
+        f"    def check(cls, value):\n        {odd}\n"
+    )
+    serve(answering([{"Odd": [item({"name": "x"}, "Hello")]}] * 6))
+    done = cli("reflect", thread("a", "Hello there"), "--schema", "shapes.py:Odd")
+    assert done.code == 1
+    assert "Traceback" not in done.err
+
+
+def test_a_schema_file_that_exits_is_an_error(cli: Cli, serve: Serve) -> None:
+    Path("shapes.py").write_text("import sys\nsys.exit()\n")
+    serve()
+    done = cli("reflect", thread("a", "Hello"), "--schema", "shapes.py:Odd")
+    assert done.code == 2
