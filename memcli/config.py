@@ -132,6 +132,8 @@ def _convert(setting: Setting, value: object, origin: str) -> Any:
     wanted = setting.type
     if isinstance(value, wanted) and not isinstance(value, bool):
         return value
+    if wanted is str and type(value) in (int, float):
+        return str(value)  # budget = 2.5
     try:
         if isinstance(value, str) or (wanted is float and isinstance(value, int)):
             return wanted(value)

@@ -267,7 +267,7 @@ class Asker:
                     f"{clients.address()} failed on this thread again and again ({why})"
                 )
             waited = format_duration(timedelta(seconds=now - began))
-            told = f"{clients.address()} {why}, for {waited}"
+            told = f"{clients.address()} {why} (tried for {waited})"
             if asked_for is not None and asked_for > patience.total_seconds():
                 wish = format_duration(timedelta(seconds=asked_for))
                 told = f"{clients.address()} {why}, and asks to come back in {wish}"

@@ -33,9 +33,9 @@ def credential(provider: str) -> str | None:
             f"unknown provider {provider!r}; write anthropic, bedrock or vertex"
         )
     if provider == "bedrock":
-        return "AWS credentials"
+        return "Amazon Bedrock"
     if provider == "vertex":
-        return "Google credentials"
+        return "Google Vertex AI"
     key = next((key for key in (*_KEYS, *_PROFILES) if os.environ.get(key)), None)
     if key is None and (_profiles_folder() / "configs").is_dir():
         key = "a profile of the Anthropic command line"

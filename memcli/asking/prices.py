@@ -102,6 +102,7 @@ def _same_model(model: str, bare: str) -> bool:
 def _price(model: str, entry: object) -> Price:
     try:
         assert isinstance(entry, dict)
+        assert all(v >= 0 for v in entry.values() if isinstance(v, int | float))
         above = entry.get("above")
         return Price(
             rates=_rates(entry),

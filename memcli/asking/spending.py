@@ -65,6 +65,6 @@ class Purse:
 
     def _told(self, amount: float) -> str:
         return (
-            f"the budget of ${self.limit:g} is spent (${self.spent:.4f} so far, and "
-            f"the next request may cost ${amount:.4f}); the rest stays due"
+            f"the budget of ${self.limit:g} has no room for the next request, which "
+            f"may cost ${amount:.4f} (${self.spent:.4f} spent); the rest stays due"
         )

@@ -27,7 +27,8 @@ Namespace = Annotated[
 Paths = Annotated[
     list[str],
     typer.Argument(
-        metavar="PATH...", help="Files and folders of transcripts; - is stdin."
+        metavar="PATH...",
+        help="Files and folders to read; - is stdin. All that is due is reflected.",
     ),
 ]
 Template = Annotated[

@@ -49,6 +49,8 @@ def print_preview(found: Preview, budget: float | None) -> None:
         print(f"{plural(len(found.waiting), 'thread')} not quiet yet")
     if not found.planned:
         print("nothing would be sent")
+        if found.known and found.offline:
+            print("(no key, so no model: --extractor claude tells what it would cost)")
         return
     requests = sum(planned.requests for planned in found.planned)
     tokens = sum(planned.input_tokens for planned in found.planned)
@@ -61,7 +63,7 @@ def print_preview(found: Preview, budget: float | None) -> None:
         return
     print(
         f"about {dollars(found.dollars)}, {dollars(found.most)} if every answer were "
-        "as long as it may be"
+        "as long as it may be; consolidation comes on top, with a small part of that"
     )
     if budget is not None and found.dollars > budget:
         print(f"the budget of {dollars(budget)} would end the run early")

@@ -104,6 +104,11 @@ def print_report(report: Report) -> None:
         print(", ".join(parts))
     if report.set_aside:
         print("set aside: " + counts(report.set_aside))
+    if report.left_alone:
+        print(
+            f"{plural(report.left_alone, 'thread')} left alone after "
+            "3 failures; `memcli status` says why, `memcli retry` tries again"
+        )
     if report.submitted:
         print(
             f"{plural(len(report.submitted), 'thread')} submitted as a batch; "

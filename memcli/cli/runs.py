@@ -36,6 +36,7 @@ def runs(
             if one is None:
                 raise UsageError(f"no run {run}; `memcli runs` lists them")
             found, by_thread = [one], store_runs.cost_by_thread(store, run)
+            between = store_runs.cost(store, run, purpose="consolidate")
     if json_:
         listed = [{"thread_id": id, **_cost_json(cost)} for id, cost in by_thread]
         print_json(found if run is None else found[0] | {"threads": listed})
@@ -51,6 +52,10 @@ def runs(
         lead = Text(f"       {dollars(cost.dollars):>9}  ", "dim")
         tokens = f"{_tokens(cost)}, {plural(cost.requests, 'request')}"
         print_row(out, lead, Text(f"{thread_id}: {tokens}"))
+    if run is not None and between.requests:
+        lead = Text(f"       {dollars(between.dollars):>9}  ", "dim")
+        requests = plural(between.requests, "request")
+        print_row(out, lead, Text(f"consolidation: {_tokens(between)}, {requests}"))
 
 
 def run_line(row: dict[str, Any], now: datetime) -> Text:

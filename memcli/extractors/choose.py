@@ -52,7 +52,8 @@ def check(wanted: Wanted, *, dry: bool = False) -> None:
         ):
             if given:
                 raise UsageError(
-                    f"{option} need a model: set ANTHROPIC_API_KEY, --extractor claude"
+                    f"{option} need a model: set ANTHROPIC_API_KEY, or what "
+                    "--extractor claude needs, and leave out --extractor offline"
                 )
 
 
@@ -114,9 +115,10 @@ def _claude(wanted: Wanted, stop: threading.Event) -> tuple[Extractor, str]:
         asker, instructions=wanted.instructions, schemas=wanted.schemas
     )
     credential = client.credential(wanted.provider)
-    told = [f"{credential} is set" if credential else "no key"]
+    told = [_way(wanted.provider, credential)]
     if budget is not None:
-        told.append(f"at most ${budget:.2f} a run by the prices of {as_of()}")
+        of = "memcli.toml" if model in wanted.prices else str(as_of())
+        told.append(f"at most ${budget:g} a run by the prices of {of}")
     elif price is None:
         told.append("its price is not known, so there is no ceiling")
     else:
@@ -124,3 +126,9 @@ def _claude(wanted: Wanted, stop: threading.Event) -> tuple[Extractor, str]:
     if wanted.name == "auto":
         told.append("--extractor offline costs nothing")
     return extractor, f"extractor: claude, {model} ({'; '.join(told)})"
+
+
+def _way(provider: str, credential: str | None) -> str:
+    if provider != "anthropic":
+        return f"through {credential}"
+    return f"{credential} is set" if credential else "no key"

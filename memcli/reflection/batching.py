@@ -45,11 +45,11 @@ def harvest(run: Run, extractor: Extractor) -> MemcliError | None:
     """Take the answers of all batches that have ended; why not, if one cannot be
     looked at. The others, and what else is due, are done all the same."""
     if not isinstance(extractor, ClaudeExtractor):
-        waiting = batches.under_way(run.db)
-        run.listener.notice(
-            f"{waiting} threads are in a batch, whose answers only the claude "
-            "extractor can fetch"
-        )
+        if waiting := batches.under_way(run.db):
+            run.listener.notice(
+                f"{waiting} in a batch, whose answers only the claude extractor can "
+                "fetch"
+            )
         return None
     failed: MemcliError | None = None
     for batch in batches.open_batches(run.db):

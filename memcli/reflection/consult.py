@@ -45,7 +45,7 @@ class Consultation:
         if isinstance(self._run.report.ended_by, Outage | BudgetSpent):
             self.unanswered = {namespace for _, namespace in left.values()}
             return found
-        self._run.listener.stage("consolidating", len(left))
+        self._run.listener.stage("asking", len(left))
         todo = [question for question, _ in left.values()]
         try:
             for question, result in self._judge.judge_all(

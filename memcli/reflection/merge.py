@@ -31,7 +31,6 @@ def merge(run: Run, extractor: Extractor) -> None:
     with transaction(db):
         _refill(run, encode)
     items = _in_order(waiting, encode)
-    run.listener.stage("consolidating", len(items))
     rulings: Mapping[int, Ruling] = {}
     if extractor.asker is not None:
         consultation = Consultation(run, Judge(extractor.asker))
@@ -39,6 +38,7 @@ def merge(run: Run, extractor: Extractor) -> None:
         later = consultation.unanswered
         items = [i for i in items if i.extraction.namespace not in later]
         waiting = [e for e in waiting if e.namespace not in later]
+    run.listener.stage("consolidating", len(items))
     with transaction(db):
         walk = _walk(run, encode, run.clock())
         walk.take_back(waiting)

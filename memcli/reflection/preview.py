@@ -49,6 +49,7 @@ class Preview:
     known: list[str] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     model: str | None = None
+    offline: bool = False
     most: float | None = 0.0
 
     @property
@@ -67,7 +68,7 @@ def preview(
     stop: threading.Event,
 ) -> Preview:
     """Read as a run would, count, and take everything back."""
-    found = Preview(model=extractor.model)
+    found = Preview(model=extractor.model, offline=extractor.asker is None)
     db.execute("BEGIN IMMEDIATE")
     try:
         found.reading = ingest(db, request.paths, clock(), listener, stop)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime
 
-from memcli.errors import MemcliError, UnreadableInput
+from memcli.errors import BudgetSpent, MemcliError, UnreadableInput
 from memcli.extractors.base import Extractor
 from memcli.models import Op
 from memcli.reflection.ingest import ingest
@@ -57,6 +57,7 @@ def reflect(
     else:
         _embed(db, request, listener, stop)
     report.interrupted = stop.is_set()
+    report.left_alone = threads.left_alone(db)
     return report
 
 
@@ -89,6 +90,8 @@ def _do(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
     ended_by = run.report.ended_by
     if run.stop.is_set():
         _close_run(run, "interrupted")
+    elif isinstance(ended_by, BudgetSpent):
+        _close_run(run, "budget", str(ended_by))
     elif ended_by is not None or run.report.failed:
         _close_run(run, "failed", str(ended_by) if ended_by else None)
     else:

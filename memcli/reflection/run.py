@@ -53,6 +53,7 @@ class Report:
     reused: int = 0
     submitted: list[str] = field(default_factory=list)
     in_batches: int = 0
+    left_alone: int = 0
     operations: Counter[str] = field(default_factory=Counter)
     cost: Cost = NO_COST
     interrupted: bool = False

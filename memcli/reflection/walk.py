@@ -88,7 +88,7 @@ class Walk:
             operation = self._ruled(ruling, candidate) or operation
         permit = permitted(operation, self._allowed)
         if permit is None:
-            self.set_aside["such changes are switched off"] += 1
+            self.set_aside["changes switched off"] += 1
         else:
             self._apply(item, permit, known)
         return doubts
@@ -102,11 +102,11 @@ class Walk:
 
     def _apply(self, item: Item, operation: Operation, known: OpenMemories) -> None:
         candidate = item.candidate
-        memory_id = memories.apply(
+        memory_id, changed = memories.apply(
             self._db, self._change(item.extraction), candidate, operation
         )
         self._memory_of[item.number] = memory_id
-        self.operations[operation.op] += 1
+        self.operations[operation.op] += changed
         self.operations[Op.SUPERSEDE] += len(operation.closes)
         known.close(operation.closes)
         if operation.op is Op.INSERT:

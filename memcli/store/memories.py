@@ -34,17 +34,18 @@ class Change:
 
 def apply(
     db: sqlite3.Connection, change: Change, candidate: Candidate, operation: Operation
-) -> int:
-    """Carry out one operation inside the caller's transaction; the memory's id."""
+) -> tuple[int, bool]:
+    """Carry out one operation inside the caller's transaction; the memory's id, and
+    whether that changed anything."""
     if operation.op is not Op.INSERT:
         assert operation.target is not None
-        _change(db, change, operation.target, candidate, operation)
-        return operation.target
+        changed = _change(db, change, operation.target, candidate, operation)
+        return operation.target, changed
     memory_id = _insert(db, change, candidate, operation)
     _record(db, change, memory_id, Op.INSERT, operation.reason, None)
     for closed in operation.closes:
         _close(db, change, closed, memory_id, candidate.said_at)
-    return memory_id
+    return memory_id, True
 
 
 def _insert(
@@ -77,13 +78,13 @@ def _change(
     memory_id: int,
     candidate: Candidate,
     operation: Operation,
-) -> None:
+) -> bool:
     """One more source, and what it changes. Said by an earlier message, it also
     held from then on."""
     before = _snapshot(db, memory_id)
     added = _add_sources(db, memory_id, change.thread_id, candidate)
     if operation.op is Op.STRENGTHEN and not added:
-        return  # the same words of the same message: nothing new was said
+        return False  # the same words of the same message: nothing new was said
     now = to_text(change.at)
     if operation.op is Op.DELETE:
         _take_away(db, change, memory_id)
@@ -104,6 +105,7 @@ def _change(
             ),
         )  # fmt: skip
     _record(db, change, memory_id, operation.op, operation.reason, before)
+    return True
 
 
 def _end_before_sooner(db: sqlite3.Connection, change: Change, memory_id: int) -> None:

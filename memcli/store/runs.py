@@ -125,10 +125,14 @@ def book(
     )  # fmt: skip
 
 
-def cost(db: sqlite3.Connection, run_id: int) -> Cost:
-    """What a run's requests came to."""
+def cost(
+    db: sqlite3.Connection, run_id: int, *, purpose: Purpose | None = None
+) -> Cost:
+    """What a run's requests came to: all, or those for one purpose."""
     row = db.execute(
-        f"SELECT {_COST} FROM requests WHERE run_id = ?", (run_id,)
+        f"SELECT {_COST} FROM requests WHERE run_id = ? AND purpose = "
+        "coalesce(?, purpose)",
+        (run_id, purpose),
     ).fetchone()
     return Cost(**dict(row))
 

@@ -22,7 +22,7 @@ def _create_runs(db: "Database") -> None:
             "id": int,
             "started_at": str,
             "finished_at": str,
-            "outcome": str,  # running | done | failed | interrupted
+            "outcome": str,  # running | done | failed | interrupted | budget
             "extractor": str,
             "model": str,
             "namespace": str,

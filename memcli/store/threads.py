@@ -259,6 +259,15 @@ def failed(db: sqlite3.Connection) -> list[tuple[str, str, int]]:
     return [(row["id"], row["error"], row["attempts"]) for row in rows]
 
 
+def left_alone(db: sqlite3.Connection) -> int:
+    """How many threads failed so often that they are not tried any more."""
+    row = db.execute(
+        "SELECT count(*) AS n FROM threads WHERE attempts >= ?", (MAX_ATTEMPTS,)
+    )
+    number: int = row.fetchone()["n"]
+    return number
+
+
 def retry(db: sqlite3.Connection, thread_ids: Sequence[str] | None) -> list[str]:
     """Make failed threads due again: these, or all. Gives those that had failed."""
     found = [id for id, _, _ in failed(db)]
