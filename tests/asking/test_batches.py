@@ -302,3 +302,48 @@ def test_a_line_that_is_no_json_costs_only_its_own_thread(
     cli("reflect", "logs")
     assert len(cli("show", "--json").json) == 6
     assert len(asked(server)) == 7
+
+
+def test_a_foreign_batch_is_not_taken_for_ours(cli: Cli, serve: Serve) -> None:
+    chats(8)
+    server = serve()
+    subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE.format(sent=False)], env=dict(os.environ)
+    )
+    other = [
+        {"custom_id": f"other-{n}", "params": dict(server.requests[0])}
+        for n in range(7)
+    ]  # of the same size, by somebody else with the same key
+    import anthropic
+
+    anthropic.Anthropic().messages.batches.create(requests=other)  # type: ignore[arg-type]
+    server.end_batches()
+    for _ in range(2):
+        assert cli("reflect", "logs", "--batch").code == 0
+        server.end_batches()
+    assert len(cli("show", "--json").json) == 8
+    assert [len(batch["requests"]) for batch in server.batches] == [7, 6]
+
+
+def test_an_answer_about_a_text_that_was_edited_since_is_not_kept(
+    cli: Cli, serve: Serve
+) -> None:
+    def say(drink: str) -> None:
+        for name in "ab":
+            line = said(f"I prefer {drink} {name}", thread=name, id=f"1{name}")
+            write_lines(Path(f"logs/{name}.jsonl"), line)
+
+    say("tea")
+    server = serve(meter=True)
+    cli("reflect", "logs", "--batch")
+    say("cocoa")
+    cli("reflect", "logs")  # reads the edit
+    server.end_batches()
+    cli("reflect", "logs")
+    cli("reflect", "logs")
+    texts = {memory["text"] for memory in cli("show", "--json").json}
+    assert {f"The user prefers cocoa {name}." for name in "ab"} <= texts
+    # One was probed, and its old text was answered about before the edit.
+    assert len(texts) == 3
+    booked = sum(run["dollars"] for run in cli("runs", "--json").json)
+    assert booked > 0

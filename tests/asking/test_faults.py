@@ -228,3 +228,70 @@ def test_an_answer_cut_off_is_asked_again_in_halves(cli: Cli, serve: Serve) -> N
 
 def _new(text: str) -> str:
     return text[text.index("[m1]") :]
+
+
+@pytest.mark.parametrize(("header", "least", "most"), [("2", 2.0, 9.0), ("0", 0, 2.0)])
+def test_who_is_told_when_to_come_back_comes_back_then_and_so_do_the_others(
+    cli: Cli, serve: Serve, header: str, least: float, most: float
+) -> None:
+    chats(6)
+    arrived: list[float] = []
+
+    def answer(request: dict[str, Any]) -> api.Answer:
+        arrived.append(time.monotonic())
+        if len(arrived) == 1:
+            return api.error(429, "rate_limit_error")
+        return attentive(request)
+
+    serve(answer, retry_after=float(header))
+    assert cli("reflect", "logs", "--workers", "1", "--quiet").code == 0
+    assert least <= arrived[1] - arrived[0] <= most
+
+
+def test_a_key_in_a_servers_own_words_is_not_passed_on(cli: Cli, serve: Serve) -> None:
+    chats(1)
+    key = "AKIA" + "QUAYSIDE7BOATS42"
+    serve(lambda request: api.error(400, "invalid_request_error", f"not for {key}"))
+    done = cli("reflect", "logs")
+    assert "answered 400" in done.err
+    assert key not in done.err + cli("status").out
+
+
+def test_a_grown_thread_is_shown_what_came_before(cli: Cli, serve: Serve) -> None:
+    chats(1)
+    server = serve()
+    cli("reflect", "logs")
+    write_lines(
+        Path("logs/0.jsonl"),
+        said("I prefer drink number 0, please.", thread="t0"),
+        said("Noted.", thread="t0", role="assistant", at="2026-09-01T10:01:00Z"),
+        said("And I prefer cake.", thread="t0", at="2026-09-03T10:01:00Z"),
+    )
+    cli("reflect", "logs")
+    text = shown(extractions(server)[-1])
+    assert "[c1] Tuesday 2026-09-01 10:00 UTC, user:\n  I prefer drink number 0" in text
+    assert (
+        "Remembered from earlier in it:\n  - The user prefers drink number 0." in text
+    )
+    assert "[m1] Thursday 2026-09-03 10:01 UTC, user:\n  And I prefer cake." in text
+
+
+def test_a_thread_cut_off_once_is_sent_whole_when_it_grows(
+    cli: Cli, serve: Serve
+) -> None:
+    def turns(count: int) -> list[dict[str, Any]]:
+        return [
+            said(f"I prefer tea number {n}, " + "so it goes, " * 20, id=f"u{n}",
+                 at=f"2026-09-01T{10 + n // 60}:{n % 60:02}:00Z")
+            for n in range(count)
+        ]  # fmt: skip
+
+    write_lines(Path("long.jsonl"), *turns(20))
+    cut = iter([api.tool_call([], "max_tokens")])
+    server = serve(lambda request: next(cut, attentive(request)))
+    assert cli("reflect", "long.jsonl").code == 0
+    asked = len(extractions(server))
+    assert asked > 2
+    write_lines(Path("long.jsonl"), *turns(60))
+    assert cli("reflect", "long.jsonl").code == 0
+    assert len(extractions(server)) == asked + 1

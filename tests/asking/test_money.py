@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from memcli.asking.prices import price_of
+from memcli.models import Usage
 from tests import messages_api as api
 from tests.asking.conftest import Serve, chats, extractions, shown
 from tests.conftest import Cli, said, write_lines
@@ -217,3 +218,36 @@ def test_other_platforms_are_asked_through_their_own_clients(
     (call,) = server.calls
     assert call == "POST /model/anthropic.claude-haiku-5-5/invoke"
     assert len(cli("show", "--json").json) == 1
+
+
+def test_what_is_cached_counts_towards_the_tier() -> None:
+    haiku = price_of("claude-haiku-5-5", {})
+    assert haiku is not None
+    half_cached = Usage(input_tokens=60_000, cache_read_tokens=60_000)
+    assert haiku.cost(half_cached) == pytest.approx(60_000 * (0.5 + 0.05) / 1e6)
+    assert haiku.cost(Usage(input_tokens=60_000)) == pytest.approx(60_000 * 0.1 / 1e6)
+    # At most, all of it is written to the cache.
+    assert haiku.most(1_000, 0) == pytest.approx(1_000 * 0.125 / 1e6)
+
+
+def test_a_negative_price_is_refused(cli: Cli, serve: Serve) -> None:
+    chats(1)
+    serve()
+    Path("memcli.toml").write_text('[prices."llama"]\ninput = -1\noutput = 2\n')
+    done = cli("reflect", "logs", "--model", "llama")
+    assert done.code == 2
+    assert "prices for 'llama'" in done.err
+
+
+def test_an_address_alone_does_not_make_auto_ask(
+    cli: Cli, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chats(1)
+    server = serve()
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    assert "extractor: offline" in cli("reflect", "logs").err
+    assert server.requests == []
+    write_lines(Path("more.jsonl"), said("I prefer figs.", thread="more"))
+    done = cli("reflect", "more.jsonl", "--extractor", "claude")
+    assert done.code == 0, done.err
+    assert len(extractions(server)) == 1

@@ -269,3 +269,11 @@ def test_a_schema_file_that_exits_is_an_error(cli: Cli, serve: Serve) -> None:
     serve()
     done = cli("reflect", thread("a", "Hello"), "--schema", "shapes.py:Odd")
     assert done.code == 2
+
+
+def test_nothing_is_required_of_a_part_of_a_profile(cli: Cli, serve: Serve) -> None:
+    Path("shapes.py").write_text(MODELS)
+    server = serve(answering([{"Person": []}]))
+    cli("reflect", thread("a", "Hello there"), "--profile", "shapes.py:Person")
+    given = server.requests[0]["tools"][0]["input_schema"]["properties"]["Person"]
+    assert "required" not in given["items"]["properties"]["value"]

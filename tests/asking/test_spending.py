@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memcli.asking.spending import Purse
-from memcli.errors import BudgetSpent
+from memcli.errors import BudgetSpent, Interrupted
 
 AMOUNTS = st.floats(0.001, 5)
 
@@ -63,3 +63,11 @@ def test_many_that_are_lost_at_once_are_not_all_sent_again() -> None:
         except BudgetSpent:
             purse.settle(0.125, 0)
     assert purse.spent + again * 0.125 <= 1.0
+
+
+def test_what_one_holds_another_cannot() -> None:
+    purse, stop = Purse(1.0), threading.Event()
+    purse.hold(0.6, stop)
+    stop.set()
+    with pytest.raises(Interrupted):  # it would wait, and the run was stopped
+        purse.hold(0.6, stop)
