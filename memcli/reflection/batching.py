@@ -9,6 +9,7 @@ import hashlib
 import secrets
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -106,8 +107,9 @@ def _prepared(
 
 def _probe(run: Run, extractor: ClaudeExtractor, named: Named) -> None:
     extract_all(run, [named], extractor)
-    why = run.report.failed.get(named[0].id)
-    if why is not None and "answered 4" in why:
+    thread_id = named[0].id
+    if thread_id in run.report.rejected:
+        why = run.report.failed[thread_id]
         raise ExtractorUnusable(
             f"nothing was submitted, since one request failed: {why}"
         )
@@ -120,7 +122,7 @@ def _request(run: Run, extractor: ClaudeExtractor, work: Work) -> Prepared:
     part = work.part
     return (
         BatchRequest(
-            "",
+            "",  # named when it is known which batch it goes with
             work.thread.id,
             work.namespace,
             work.fingerprint,
@@ -163,7 +165,7 @@ def _batches(
 def _submit(run: Run, asker: Asker, listed: list[Prepared]) -> None:
     token = secrets.token_hex(8)
     named = [
-        (BatchRequest(f"{token}-{n}", *_rest(request)), params)
+        (replace(request, custom_id=f"{token}-{n}"), params)
         for n, (request, params) in enumerate(listed)
     ]
     with transaction(run.db):
@@ -182,13 +184,6 @@ def _submit(run: Run, asker: Asker, listed: list[Prepared]) -> None:
     with transaction(run.db):
         batches.submitted(run.db, batch_id, api_id)
     run.report.submitted += [request.thread_id for request, _ in named]
-
-
-def _rest(request: BatchRequest) -> tuple[Any, ...]:
-    return (
-        request.thread_id, request.namespace, request.fingerprint, request.recipe,
-        request.shown, request.context, request.new, request.recorded, request.left,
-    )  # fmt: skip
 
 
 def _harvest(run: Run, extractor: ClaudeExtractor, batch: Batch, api_id: str) -> None:

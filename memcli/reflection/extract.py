@@ -197,6 +197,7 @@ def keep(
         if not work.part.left:
             threads.limit_parts(run.db, work.thread.id, None)
     run.report.failed.pop(work.thread.id, None)
+    run.report.rejected.discard(work.thread.id)
     if not work.part.left:
         run.report.reflected.append(work.thread.id)
     run.report.candidates += len(kept)
@@ -217,6 +218,8 @@ def fail(
             return False
         attempts = threads.mark_failed(run.db, work.thread.id, str(error))
     run.report.failed[work.thread.id] = str(error)
+    if isinstance(error, RequestRejected):
+        run.report.rejected.add(work.thread.id)
     another = not isinstance(error, RequestRejected)
     return another and attempts < threads.MAX_ATTEMPTS
 

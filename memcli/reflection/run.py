@@ -39,8 +39,10 @@ class Request:
 class Report:
     """What a run came to; what `memcli reflect --json` prints.
 
-    `ended_by` is why the run could not do all that was due, `reused` how many
-    answers of earlier runs fitted, `submitted` the threads that a batch has now.
+    `failed` says why, by thread; `rejected` are those whose request the server
+    would not have. `ended_by` is why the run could not do all that was due,
+    `reused` how many answers of earlier runs fitted, `submitted` the threads that
+    a batch has now, `left_alone` how many failed too often to be tried.
     """
 
     run_id: int | None = None
@@ -48,6 +50,7 @@ class Report:
     waiting: list[Waiting] = field(default_factory=list)
     reflected: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    rejected: set[str] = field(default_factory=set)
     set_aside: Counter[str] = field(default_factory=Counter)
     candidates: int = 0
     reused: int = 0
