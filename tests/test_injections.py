@@ -9,6 +9,7 @@ import pytest
 
 from memcli.extractors.offline.extractor import OfflineExtractor
 from memcli.models import Candidate, Kind, Message, Quote, Thread, ThreadPart
+from memcli.reflection import voice
 from memcli.reflection.checks import check
 from memcli.when import parse_timestamp
 from tests import messages_api as api
@@ -120,3 +121,19 @@ def test_what_people_say_of_themselves_is_theirs_however_it_looks() -> None:
     lost = [quote for quote, kept in listed if not kept]
     assert len(listed) > 100
     assert len(lost) <= 3, lost
+
+
+@pytest.mark.parametrize("bit", ["«", "“", "\n\n", "<br>", "/*", "'a ", "a: b\n"])
+def test_a_huge_paste_is_gone_through_once(bit: str) -> None:
+    # A pattern that begins anew at every place would take minutes for this.
+    own = "I prefer tea over coffee."
+    text = (bit * (200_000 // len(bit))) + "\n\n" + own
+    assert voice.objection(text, own) in (None, voice.PASTED)
+
+
+def test_a_tag_that_is_only_spoken_of_makes_no_document() -> None:
+    text = "I never use <br> in my templates. I prefer margins."
+    assert voice.objection(text, "I prefer margins") is None
+    document = "Look:\n<document>\nI prefer margins.\n</document>\nI like it."
+    assert voice.objection(document, "I prefer margins") == voice.PASTED
+    assert voice.objection(document, "I like it") is None

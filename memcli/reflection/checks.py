@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from memcli.models import Candidate, Message, ThreadPart
@@ -27,8 +27,10 @@ def check(
 ) -> tuple[list[Candidate], Counter[str]]:
     """The candidates that hold, and how many were set aside for which reason."""
     kept, set_aside = [], Counter[str]()
+    shown = {message.id: message for message in part.new}
+    playing = _playing(part)
     for candidate in candidates:
-        reason = _objection(candidate, part, min_confidence)
+        reason = _objection(candidate, shown, playing, min_confidence)
         if reason is None:
             kept.append(candidate)
         else:
@@ -37,7 +39,10 @@ def check(
 
 
 def _objection(
-    candidate: Candidate, part: ThreadPart, min_confidence: float
+    candidate: Candidate,
+    shown: Mapping[str, Message],
+    playing: Collection[str],
+    min_confidence: float,
 ) -> str | None:
     if candidate.confidence < min_confidence:
         return "below the confidence asked for"
@@ -46,7 +51,6 @@ def _objection(
         return "empty or far too long"
     if not candidate.quotes:
         return "without a quote"
-    shown = {message.id: message for message in part.new}
     for quote in candidate.quotes:
         if quote.message_id not in shown:
             return "quotes a message it was not shown"
@@ -61,11 +65,11 @@ def _objection(
         distance = abs(candidate.happens_on - candidate.said_at.date())
         if distance > _FARTHEST:
             return "date out of reason"
-    return _not_their_own(candidate, part, shown)
+    return _not_their_own(candidate, shown, playing)
 
 
 def _not_their_own(
-    candidate: Candidate, part: ThreadPart, shown: Mapping[str, Message]
+    candidate: Candidate, shown: Mapping[str, Message], playing: Collection[str]
 ) -> str | None:
     """Why no person stands behind a candidate.
 
@@ -73,7 +77,6 @@ def _not_their_own(
     said quotes both.
     """
     objections = []
-    playing = _playing(part)
     for quote in candidate.quotes:
         message = shown[quote.message_id]
         if message.role != "user":

@@ -6,6 +6,7 @@ statement about themselves, whatever it says; and what speaks to the machine
 about its memory is not evidence of anything.
 """
 
+import bisect
 import re
 import unicodedata
 from collections import Counter
@@ -14,12 +15,13 @@ from collections.abc import Iterable, Iterator
 # --- What is not the author's own: spans that tell themselves -----------------
 _FENCED = re.compile(r"(`{3,}|~{3,}).*?(?:\n\s*\1|\Z)", re.DOTALL)
 _INLINE_CODE = re.compile(r"(?<![`\w.])`(?=\S)[^`\n]{40,}`")
-_TAGGED = re.compile(r"<([A-Za-z][\w:-]*)(?:\s[^<>]*)?>.*?(?:</\1\s*>|\Z)", re.DOTALL)
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_OPENING_TAG = re.compile(r"<([A-Za-z][\w:-]{0,40})(?:\s[^<>]{0,400})?>")
+_CLOSING_TAG = re.compile(r"</([A-Za-z][\w:-]{0,40})\s{0,9}>")
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)|/\*.{0,5000}?\*/", re.DOTALL)
 _LINE_COMMENT = re.compile(r"^\s*(?://|#|--|;|%)[^\n]*$", re.MULTILINE)
 _TRIPLE = re.compile(r'"""(?:.*?)(?:"""|\Z)|\'\'\'(?:.*?)(?:\'\'\'|\Z)', re.DOTALL)
 _SPEECH = re.compile(
-    r"“[^”]{12,}?”|„[^“”]{12,}?[“”]|«[^»]{12,}?»|「[^」]{6,}?」|『[^』]{6,}?』"
+    r"“[^“”]{12,}”|„[^„“”]{12,}[“”]|«[^«»]{12,}»|「[^「」]{6,}」|『[^『』]{6,}』"
     r"|(?<![\w\"])\"(?=\S)[^\"]{12,600}?\"(?!\w)"
     r"|(?<![\w'])'(?=[^\s'])(?:[^'\n]|'(?=\w)){20,400}?(?<=\S)'(?!\w)"
 )
@@ -245,9 +247,7 @@ def _not_own(text: str) -> Iterator[tuple[int, int]]:
     if _MACHINE_LINE.search(text):  # else `#` is a heading, or a number
         for match in _LINE_COMMENT.finditer(text):
             yield match.span()
-    for match in _TAGGED.finditer(text):
-        if match.end() - match.start() > 30:
-            yield match.span()
+    yield from _tagged(text)
     yield from _between_rules(text)
     for pattern in (_MAIL, _LABELLED):
         found = [m.start() for m in pattern.finditer(text)]
@@ -259,6 +259,28 @@ def _not_own(text: str) -> Iterator[tuple[int, int]]:
     yield from _announced(text)
     if _FICTION.search(text):
         yield 0, len(text)
+
+
+def _tagged(text: str) -> Iterator[tuple[int, int]]:
+    """`<document>` up to `</document>`, or to the end if it stands on a line of its
+    own; a tag in the middle of a sentence is only spoken of."""
+    closing: dict[str, list[int]] = {}
+    for match in _CLOSING_TAG.finditer(text):
+        closing.setdefault(match[1], []).append(match.end())
+    at = 0
+    for match in _OPENING_TAG.finditer(text):
+        if match.start() < at:
+            continue
+        ends = closing.get(match[1], [])
+        found = bisect.bisect_right(ends, match.end())
+        if found < len(ends):
+            at = ends[found]
+        elif text[: match.start()].endswith("\n") and text[match.end() :][:1] == "\n":
+            at = len(text)
+        else:
+            continue
+        if at - match.start() > 30:
+            yield match.start(), at
 
 
 def _between_rules(text: str) -> Iterator[tuple[int, int]]:
@@ -310,7 +332,7 @@ def _announced(text: str) -> Iterator[tuple[int, int]]:
         said = text[line_start : match.start()]
         if _is_request(said) and len(text) - match.end() > 40:
             yield match.end(), _line_end(text, match.end())
-    paragraphs = [m.span() for m in re.finditer(r"(?:[^\n]|\n(?!\s*\n))+", text)]
+    paragraphs = [m.span() for m in re.finditer(r"(?:[^\n]|\n(?![ \t\r]*\n))+", text)]
     if len(paragraphs) < 2:
         return
     opening, rest = text[slice(*paragraphs[0])], text[paragraphs[0][1] :]

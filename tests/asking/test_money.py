@@ -1,6 +1,8 @@
 """What a run costs: told before, held while, booked after."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -251,3 +253,30 @@ def test_an_address_alone_does_not_make_auto_ask(
     done = cli("reflect", "more.jsonl", "--extractor", "claude")
     assert done.code == 0, done.err
     assert len(extractions(server)) == 1
+
+
+def test_only_what_people_and_assistants_said_is_sent(cli: Cli, serve: Serve) -> None:
+    samples = Path(__file__).parents[2] / "sample_transcripts"
+    sent = json.dumps(serve_and_reflect(cli, serve, samples), ensure_ascii=False)
+    left_out = 0
+    for path in samples.rglob("*.jsonl"):
+        for line in path.read_text().splitlines():
+            if not line.startswith("{") or "tool_result" not in line:
+                continue
+            blocks = json.loads(line).get("message", {}).get("content", [])
+            for block in blocks:
+                if isinstance(block, dict) and block.get("type") == "tool_result":
+                    output = block["content"]
+                    words = output if isinstance(output, str) else output[0]["text"]
+                    longest = max(words.splitlines(), key=len)
+                    if len(longest) > 30:
+                        left_out += 1
+                        assert json.dumps(longest)[1:-1] not in sent
+    assert left_out > 5
+    assert "system-reminder" not in sent
+
+
+def serve_and_reflect(cli: Cli, serve: Serve, path: Path) -> list[dict[str, Any]]:
+    server = serve()
+    cli("reflect", path)
+    return [request["messages"][0] for request in extractions(server)]

@@ -127,7 +127,7 @@ def _own_paragraphs(bare: str) -> Iterator[tuple[int, int]]:
     Next to a request to work on a text, the other paragraphs are that text;
     so is what follows a colon in the request itself. A letter is a text, too.
     """
-    spans = [m.span() for m in re.finditer(r"(?:[^\n]|\n(?!\s*\n))+", bare)]
+    spans = [m.span() for m in re.finditer(r"(?:[^\n]|\n(?![ \t\r]*\n))+", bare)]
     asked = [span for span in spans if _TEXT_WORK.search(bare[slice(*span)])]
     if _LETTER.search(bare) and not asked:
         return
