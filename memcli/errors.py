@@ -9,6 +9,7 @@
     │   ├── RequestRejected     1  … and will again: the server refuses the request
     │   ├── TooLong             1  … and may not on half of it
     │   └── ExtractorUnusable   2  … on every thread: bad key, unknown model
+    │       └── NotKnown        2  … since the server does not know what was named
     ├── Outage                  1  the model cannot be reached for now
     ├── BudgetSpent             4  the run's ceiling is reached; the rest stays due
     ├── Interrupted           130  Ctrl-C or SIGTERM; what was finished is kept
@@ -64,6 +65,10 @@ class ExtractorUnusable(ExtractorError):
     """Extraction cannot work at all with this configuration."""
 
     exit_code = 2
+
+
+class NotKnown(ExtractorUnusable):
+    """The server does not know the model, the batch or the call that was named."""
 
 
 class Outage(MemcliError):

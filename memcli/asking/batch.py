@@ -13,7 +13,7 @@ import orjson
 
 from memcli.asking import client as clients
 from memcli.asking.asker import Answer, Asker, NoAnswer
-from memcli.errors import ExtractorUnusable, MemcliError, Outage
+from memcli.errors import ExtractorUnusable, MemcliError, NotKnown, Outage
 from memcli.models import Usage
 
 # What one batch may hold.
@@ -62,8 +62,8 @@ def submit(asker: Asker, requests: Sequence[tuple[str, Mapping[str, Any]]]) -> s
         )
     except Outage as error:
         raise LostTouch(str(error)) from error
-    except ExtractorUnusable as error:
-        raise _no_batches(error) from error
+    except NotKnown as error:
+        raise _no_batches() from error
     name: str = made.id
     return name
 
@@ -72,16 +72,10 @@ def has_ended(asker: Asker, api_id: str) -> bool | None:
     """Whether the answers are there; None when the server knows no such batch."""
     try:
         batch = asker.patiently(lambda client: client.messages.batches.retrieve(api_id))
-    except ExtractorUnusable as error:
-        if _is_unknown(error):
-            return None
-        raise
+    except NotKnown:
+        return None
     ended: bool = batch.processing_status == "ended"
     return ended
-
-
-def _is_unknown(error: ExtractorUnusable) -> bool:
-    return "knows no" in str(error)
 
 
 def results(asker: Asker, api_id: str) -> Iterator[Result]:
@@ -112,13 +106,13 @@ def results(asker: Asker, api_id: str) -> Iterator[Result]:
 def since(asker: Asker, moment: datetime) -> list[tuple[str, bool, int]]:
     """The server's batches made since then: name, whether ended, how many requests.
 
-    Raises ExtractorUnusable where there are no batches.
+    Raises NoBatches where there are none.
     """
     found = []
     try:
         pages = asker.patiently(lambda client: client.messages.batches.list(limit=100))
-    except ExtractorUnusable as error:
-        raise _no_batches(error) from error
+    except NotKnown as error:
+        raise _no_batches() from error
     for batch in pages:  # newest first
         if batch.created_at < moment:
             break
@@ -149,9 +143,5 @@ def _result(asker: Asker, custom_id: str, result: Mapping[str, Any]) -> Result:
     return Result(custom_id, "canceled" if kind == "canceled" else "expired")
 
 
-def _no_batches(error: ExtractorUnusable) -> ExtractorUnusable:
-    if _is_unknown(error):
-        return NoBatches(
-            f"{clients.address()} has no Message Batches; leave out --batch"
-        )
-    return error
+def _no_batches() -> NoBatches:
+    return NoBatches(f"{clients.address()} has no Message Batches; leave out --batch")

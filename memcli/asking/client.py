@@ -42,6 +42,12 @@ def credential(provider: str) -> str | None:
     return key or (_BASE if os.environ.get(_BASE) else None)
 
 
+def has_key() -> bool:
+    """Whether somebody set a key for this program: what `auto` goes by, since a
+    login of another program is no wish to spend money with this one."""
+    return any(os.environ.get(key) for key in _KEYS)
+
+
 def model_name(provider: str, model: str) -> str:
     """A model's name as the platform has it: Bedrock puts its maker before it."""
     if provider == "bedrock" and model.startswith("claude-"):

@@ -11,6 +11,7 @@ from memcli.asking import client as clients
 from memcli.errors import (
     ExtractorUnusable,
     MemcliError,
+    NotKnown,
     RequestRejected,
     TooLong,
 )
@@ -105,9 +106,7 @@ def _refused(status: int, said: str, model: str, *, quoted: bool) -> MemcliError
             f"{where} refused the key ({status}): see ANTHROPIC_API_KEY{words}"
         )
     if status == 404:
-        return ExtractorUnusable(
-            f"{where} knows no model {model!r}; give another with --model"
-        )
+        return NotKnown(f"{where} knows no model {model!r}; give another with --model")
     if status == 402 or "credit balance" in said:
         return ExtractorUnusable(f"the account has no credit left{words}")
     if status == 413 or any(told in said.lower() for told in _SAID_TOO_LONG):

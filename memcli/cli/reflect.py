@@ -84,7 +84,7 @@ def reflect(
         values, paths, set_ or [], allowed=allowed, stale=stale, batch=batch
     )
     asked = running.wanted(values, schema or (), profile or ())
-    check(asked, dry=dry_run)
+    check(asked, dry=dry_run, batch=batch)
     if batch and asked.provider != "anthropic":
         raise UsageError(f"{asked.provider} has no Message Batches; leave out --batch")
     listener = running.listener(sys.stderr, quiet=quiet)

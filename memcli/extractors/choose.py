@@ -31,7 +31,7 @@ class Wanted:
     patience: timedelta = timedelta(minutes=10)
 
 
-def check(wanted: Wanted, *, dry: bool = False) -> None:
+def check(wanted: Wanted, *, dry: bool = False, batch: bool = False) -> None:
     """Raise UsageError for a choice that cannot work, also when nothing is due.
 
     A `dry` run asks nobody, and needs no key.
@@ -49,6 +49,7 @@ def check(wanted: Wanted, *, dry: bool = False) -> None:
         for option, given in (
             ("--schema and --profile", wanted.schemas),
             ("--instructions", wanted.instructions),
+            ("Batches", batch),
         ):
             if given:
                 raise UsageError(
@@ -77,11 +78,10 @@ def choose(
 
 
 def _is_offline(wanted: Wanted) -> bool:
-    """Only a key makes `auto` ask a model: an address alone may be there for
-    something else."""
+    """Only a key makes `auto` ask a model, or a platform that was named: an address
+    or a login may be there for something else."""
     if wanted.name == "auto":
-        credential = client.credential(wanted.provider)
-        return credential is None or credential == "ANTHROPIC_BASE_URL"
+        return wanted.provider == "anthropic" and not client.has_key()
     return wanted.name == "offline"
 
 

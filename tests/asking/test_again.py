@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from memcli.extractors.claude import ClaudeExtractor
 from tests.asking.conftest import Serve, chats, extractions, shown
 from tests.conftest import Cli, said, write_lines
 
@@ -100,3 +101,44 @@ def test_stale_threads_can_be_done_in_batches(
     assert texts(cli) == [f"The user prefers drink number {n}." for n in range(4)]
     total = len(extractions(server)) + sum(len(b["requests"]) for b in server.batches)
     assert total == 4
+
+
+def test_a_long_thread_half_done_again_changes_nothing_yet(
+    cli: Cli, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [
+        said(f"I prefer tea number {n}. " + "So it goes, on and on. " * 20, id=f"u{n}",
+             at=f"2026-09-01T10:{n:02}:00Z")
+        for n in range(12)
+    ]  # fmt: skip
+    write_lines(Path("long.jsonl"), *lines)
+    cli("reflect", "long.jsonl", "--extractor", "offline")
+    before = cli("show", "--json").json
+    assert before
+    defaults = ClaudeExtractor.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "part_characters", 3_000)
+    server = serve()
+    server.fault = lambda request, nth: "529" if len(server.requests) > 1 else None
+    stopped = cli("reflect", "long.jsonl", "--stale", "--patience", "1s")
+    assert stopped.code == 1
+    assert cli("show", "--json").json == before
+    server.fault = None
+    assert cli("reflect", "long.jsonl").code == 0
+    assert texts(cli) == sorted(f"The user prefers tea number {n}." for n in range(12))
+    # What an earlier time gave is not shown as remembered.
+    later = next(t for r in extractions(server) if "Remembered" in (t := shown(r)))
+    remembered = later.split("[c1]")[0]
+    assert "tea number 0." in remembered
+    assert "tea number 11." not in remembered
+
+
+def test_a_login_of_another_program_is_no_wish_to_spend(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chats(1)
+    (Path.home() / ".config" / "anthropic" / "configs").mkdir(parents=True)
+    assert "extractor: offline" in cli("reflect", "logs").err
+    refused = cli("reflect", "logs", "--batch")
+    assert refused.code == 2
+    assert "Batches need a model" in refused.err
