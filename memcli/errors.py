@@ -11,9 +11,11 @@
     │   └── ExtractorUnusable   2  … on every thread: bad key, unknown model
     │       └── NotKnown        2  … since the server does not know what was named
     ├── Outage                  1  the model cannot be reached for now
+    ├── StoreMovedOn            1  a plan does not fit the store any more
     ├── BudgetSpent             4  the run's ceiling is reached; the rest stays due
     ├── Interrupted           130  Ctrl-C or SIGTERM; what was finished is kept
     └── Locked                  3  another run holds the database
+        └── LeaseLost           3  … since this one was not heard of for too long
 
 Every message is one line that a person can act on.
 """
@@ -82,6 +84,10 @@ class BudgetSpent(MemcliError):
     exit_code = 4
 
 
+class StoreMovedOn(MemcliError):
+    """The store changed since a plan was made; nothing of it was done."""
+
+
 class Interrupted(MemcliError):
     """The run was asked to stop; what was finished is kept."""
 
@@ -92,3 +98,7 @@ class Locked(MemcliError):
     """Another run is working on the same database."""
 
     exit_code = 3
+
+
+class LeaseLost(Locked):
+    """Another run took over while this one was not heard of; it commits no more."""

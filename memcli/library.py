@@ -1,6 +1,8 @@
 """The Python face of a database: `memcli.open(path)`."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -11,7 +13,7 @@ from memcli.embeddings.choose import Encoder, encoder
 from memcli.errors import UsageError
 from memcli.models import Hit
 from memcli.store import vectors
-from memcli.store.database import connect, explain_errors
+from memcli.store.database import connect_to_read, explain_errors
 from memcli.store.search import Query, search_memories, search_messages
 
 Scope = Literal["memories", "messages", "all"]
@@ -27,7 +29,7 @@ class Memories:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path).expanduser()
-        self._db: sqlite3.Connection | None = connect(self.path, create=False)
+        self._db: sqlite3.Connection | None = connect_to_read(self.path)
         self._encoder: Encoder | None = None
 
     def search(
@@ -40,12 +42,16 @@ class Memories:
         before: datetime | None = None,
         after: datetime | None = None,
         superseded: bool = False,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
     ) -> list[Hit]:
         """The memories, messages or both that answer a query, best first.
 
         `namespace` takes in everything below it. `before` and `after` bound the
-        time a memory began to hold, or a message was sent; a naive time is read
-        as UTC. Raises UsageError for an unknown scope or a limit below 1.
+        time a memory began to hold, or a message was sent. `as_of` asks what was
+        true then, and `known_at` what was believed then; of messages neither is
+        known. A naive time is read as UTC. Raises UsageError for an unknown scope
+        or a limit below 1.
         """
         if limit < 1:
             raise UsageError("limit must be at least 1")
@@ -53,7 +59,9 @@ class Memories:
             raise UsageError(f"unknown scope {scope!r}: memories, messages or all")
         if not query.strip():
             raise UsageError("the query is empty")
-        with explain_errors(self.path):
+        if (as_of or known_at) and scope != "memories":
+            raise UsageError("as_of and known_at are about memories, not messages")
+        with explain_errors(self.path), self._then(_utc(known_at)) as db:
             asked = Query(
                 text=query,
                 vector=self._vector(query),
@@ -62,12 +70,13 @@ class Memories:
                 before=_utc(before),
                 after=_utc(after),
                 superseded=superseded,
+                as_of=_utc(as_of),
             )
             hits: list[Hit] = []
             if scope in ("memories", "all"):
-                hits += search_memories(self.db, asked)
+                hits += search_memories(db, asked)
             if scope in ("messages", "all"):
-                hits += search_messages(self.db, asked)
+                hits += search_messages(db, asked)
         return sorted(hits, key=lambda hit: -hit.score)[:limit]
 
     @property
@@ -93,6 +102,22 @@ class Memories:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @contextmanager
+    def _then(self, known_at: datetime | None) -> Iterator[sqlite3.Connection]:
+        """One state of the store, for all that a search looks at."""
+        if not self.db.in_transaction:
+            self.db.execute("BEGIN")
+        try:
+            if known_at is None:
+                yield self.db
+                return
+            from memcli.store.past import believed
+
+            with closing(believed(self.db, known_at)) as then:
+                yield then
+        finally:
+            self.db.execute("ROLLBACK")
 
     def _vector(self, query: str) -> "vectors.Vector | None":
         """The query's vector by the model that made the stored ones."""

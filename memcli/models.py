@@ -146,7 +146,8 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is kept. `valid_to` is None while the memory holds."""
+    """What is kept. `valid_to` is None while the memory holds; `by_hand` is when a
+    person wrote or edited it last."""
 
     id: int
     namespace: str
@@ -164,6 +165,7 @@ class Memory:
     schema: str | None = None
     value: Mapping[str, Any] | None = None
     deleted: bool = False
+    by_hand: datetime | None = None
 
     @property
     def strength(self) -> int:

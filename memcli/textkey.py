@@ -11,6 +11,27 @@ _LIGHT = {
 }  # fmt: skip
 
 
+NEGATIONS = {
+    "not", "no", "never", "none", "cannot", "without", "neither", "nor", "stopped",
+    "hates", "hate", "dislikes", "dislike", "avoids", "avoid", "against", "isn't",
+    "doesn't", "don't", "didn't", "won't", "can't", "wasn't", "aren't", "longer",
+}  # fmt: skip
+# Words for the same attitude; which of them was used does not matter.
+_ATTITUDES = {
+    "like": "like", "love": "like", "enjoy": "like", "prefer": "like", "adore": "like",
+    "fan": "like", "fond": "like", "hate": "hate", "dislike": "hate", "stand": "hate",
+    "detest": "hate", "loathe": "hate",
+}  # fmt: skip
+# Words that do not tell one statement from another.
+SMALL = {
+    "the", "user", "a", "an", "of", "to", "in", "on", "at", "for", "and", "or", "with",
+    "is", "has", "have", "was", "are", "their", "they", "it", "that", "this", "from",
+    "no", "not", "longer", "used", "uses", "use", "using", "prefers", "likes", "now",
+    "switched", "moved", "changed", "went", "back", "really", "very", "also", "can't",
+    "doesn't", "don't", "isn't", "won't", "never", "always", "just", "would", "be",
+}  # fmt: skip
+
+
 def words(text: str) -> list[str]:
     """Lower-case words of a text; `C++`, `v1.2` and `don't` stay whole."""
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
@@ -19,3 +40,29 @@ def words(text: str) -> list[str]:
 def text_key(text: str) -> str:
     """Equal for texts that state the same in the same words."""
     return " ".join(word for word in words(text) if word not in _LIGHT)
+
+
+def particulars(text: str) -> set[str]:
+    """The telling words of a text, without endings, attitudes made equal."""
+    found = set()
+    for word in words(text):
+        stem = word
+        if len(word) > 3:
+            stem = re.sub(r"(?:ed|ing|e)$", "", re.sub(r"(?:ies|es|s)$", "", word))
+        attitude = _ATTITUDES.get(stem) or _ATTITUDES.get(stem + "e")
+        if attitude or word not in SMALL:
+            found.add(attitude or stem)
+    return found
+
+
+def is_negated(text: str) -> bool:
+    return bool(NEGATIONS & set(words(text)))
+
+
+def gist(text: str) -> str:
+    """Equal for texts that state the same in nearly the same words: their telling
+    words in order, and whether that is denied."""
+    telling = []
+    for word in words(text):
+        telling += [one for one in particulars(word) if one not in telling]
+    return ("not " if is_negated(text) else "") + " ".join(telling)

@@ -108,6 +108,17 @@ def parse_day(text: str) -> datetime:
     return moment
 
 
+def parse_moment(text: str) -> datetime:
+    """The end of a day (in UTC), or the very time that is given.
+
+    Raises UsageError when it is neither.
+    """
+    moment = parse_day(text)
+    if re.fullmatch(r"\d{4}-?\d\d-?\d\d", text.strip(), re.ASCII):
+        moment += timedelta(days=1, milliseconds=-1)
+    return moment
+
+
 def to_text(moment: datetime) -> str:
     """ISO 8601 in UTC with milliseconds: the form kept in the database."""
     utc = moment.astimezone(UTC)

@@ -10,8 +10,9 @@ from memcli import __version__
 
 # Each is a function of that name in the module of that name, in this package.
 COMMANDS = (
-    "reflect", "watch", "search", "show", "status", "runs", "retry", "inspect",
-    "formats", "export", "config",
+    "reflect", "apply", "watch", "search", "show", "add", "edit", "forget", "history",
+    "runs", "diff", "undo", "status", "retry", "inspect", "formats",
+    "export", "backup", "config",
 )  # fmt: skip
 
 

@@ -31,12 +31,20 @@ def export(
     superseded: Annotated[
         bool, typer.Option("--superseded", help="Also what no longer holds.")
     ] = False,
+    as_of: options.AsOf = None,
+    known_at: options.KnownAt = None,
     json_: options.Json = False,
 ) -> None:
     """Write memories to stdout, with the words they came from."""
     values = options.settings(db=db)
-    with options.opened(options.database_path(values)) as store:
-        found = memories.select(store, namespace=namespace, superseded=superseded)
+    path, known = options.database_path(values), options.moment(known_at)
+    with options.opened_then(path, known) as store:
+        found = memories.select(
+            store,
+            namespace=namespace,
+            superseded=superseded,
+            as_of=options.moment(as_of),
+        )
     if json_:
         print_json([memory_json(memory) for memory in found])
     elif format is Format.JSONL:

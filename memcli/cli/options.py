@@ -1,15 +1,27 @@
 """Options that several commands share, and what they come to."""
 
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from memcli import config
-from memcli.store.database import connect, explain_errors
+from memcli.errors import UsageError
+from memcli.models import Memory
+from memcli.store import memories
+from memcli.store.database import (
+    connect,
+    connect_to_read,
+    explain_errors,
+    run_lock,
+)
+from memcli.store.lease import hold
+from memcli.when import parse_moment, utc_now
 
 Db = Annotated[
     str | None,
@@ -102,6 +114,21 @@ MinConfidence = Annotated[
 EmbeddingModel = Annotated[
     str | None, typer.Option(metavar="NAME", help="Name or folder of a model.")
 ]
+Wait = Annotated[
+    bool,
+    typer.Option(
+        "--wait", help="Wait for another run to end, instead of leaving with 3."
+    ),
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(metavar="DATE", help="What was true then, ended or not."),
+]
+KnownAt = Annotated[
+    str | None,
+    typer.Option(metavar="DATE", help="What was believed then, as it read then."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
 
 
@@ -122,6 +149,63 @@ def database_path(values: Mapping[str, Any]) -> Path:
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """An existing database, for reading; errors are explained."""
-    with explain_errors(path), closing(connect(path, create=False)) as db:
+    """An existing database, for reading: one state of it from first to last. Errors
+    are explained."""
+    with explain_errors(path), closing(connect_to_read(path, notice=notice)) as db:
         yield db
+
+
+@contextmanager
+def opened_then(path: Path, known_at: datetime | None) -> Iterator[sqlite3.Connection]:
+    """The same, as it was believed to be at some moment, if one is given."""
+    with opened(path) as db:
+        if known_at is None:
+            yield db
+            return
+        from memcli.store.past import believed
+
+        with closing(believed(db, known_at)) as then:
+            yield then
+
+
+@contextmanager
+def opened_to_write(
+    path: Path, *, create: bool = False
+) -> Iterator[sqlite3.Connection]:
+    """A database for a change that a person makes; a run may be under way."""
+    with (
+        explain_errors(path),
+        closing(connect(path, create=create, notice=notice)) as db,
+    ):
+        yield db
+
+
+@contextmanager
+def alone(path: Path, *, wait: bool = False) -> Iterator[sqlite3.Connection]:
+    """An existing database that no run works on meanwhile. Raises Locked."""
+    with (
+        explain_errors(path),
+        closing(connect(path, create=False, notice=notice)) as db,
+        run_lock(path, wait=wait, notice=notice),
+        hold(db, utc_now),
+    ):
+        yield db
+
+
+def memory(db: sqlite3.Connection, id: str) -> Memory:
+    """The memory of a number as a person writes it; raises UsageError."""
+    number = int(id) if id.isdecimal() and len(id) < 19 else -1
+    found = memories.get_many(db, [number]).get(number)
+    if found is None:
+        raise UsageError(f"no memory {id}; `memcli show` lists them")
+    return found
+
+
+def notice(text: str) -> None:
+    """Tell a person something beside the results."""
+    print(f"memcli: {text}", file=sys.stderr)
+
+
+def moment(text: str | None) -> datetime | None:
+    """The end of the day that was named, or the time."""
+    return None if text is None else parse_moment(text)

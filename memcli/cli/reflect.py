@@ -1,23 +1,23 @@
 """`memcli reflect PATH…`: transcripts → memories."""
 
-import sqlite3
 import sys
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from memcli.cli import options
 from memcli.cli.wording import print_json
 from memcli.errors import Interrupted, UsageError
-from memcli.store.database import connect, explain_errors, in_memory, run_lock
+from memcli.store.database import copied, is_up_to_date, run_lock
 from memcli.when import utc_now
 
 if TYPE_CHECKING:
     from memcli.extractors.choose import Wanted
     from memcli.reflection.progress import Listener
-    from memcli.reflection.run import Request
+    from memcli.reflection.run import Report, Request
 
 
 def reflect(
@@ -32,6 +32,13 @@ def reflect(
             "--dry-run", help="Say what would be sent and its price; send nothing."
         ),
     ] = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write what would change to FILE, for `memcli apply`; change nothing.",
+        ),
+    ] = None,
     budget: options.Budget = None,
     extractor: options.ExtractorName = None,
     model: options.Model = None,
@@ -60,6 +67,7 @@ def reflect(
     patience: options.Patience = None,
     min_confidence: options.MinConfidence = None,
     embedding_model: options.EmbeddingModel = None,
+    wait: options.Wait = False,
     quiet: options.Quiet = False,
     json_: options.Json = False,
 ) -> None:
@@ -88,11 +96,17 @@ def reflect(
     if batch and asked.provider != "anthropic":
         raise UsageError(f"{asked.provider} has no Message Batches; leave out --batch")
     listener = running.listener(sys.stderr, quiet=quiet)
-    if dry_run:
+    if plan is not None:
+        if dry_run or batch:
+            raise UsageError("--plan asks the model now; leave out the other")
+        path = options.database_path(values)
+        planned = replace(request, embed_messages=False)
+        _plan(path, plan.expanduser(), planned, asked, listener, quiet, json_, wait)
+    elif dry_run:
         _preview(options.database_path(values), request, asked, listener, json_)
     else:
         path = running.prepared_database(values)
-        _run(path, request, asked, listener, quiet=quiet, as_json=json_)
+        _run(path, request, asked, listener, quiet=quiet, as_json=json_, wait=wait)
 
 
 def _run(
@@ -103,25 +117,31 @@ def _run(
     *,
     quiet: bool,
     as_json: bool,
+    wait: bool,
 ) -> None:
     from memcli.cli import running
     from memcli.cli.progress import Lines
-    from memcli.cli.report import complain, print_report, report_json
+    from memcli.cli.report import print_report, report_json
     from memcli.reflection.reflect import reflect as run
 
     with (
-        run_lock(path),
-        explain_errors(path),
-        closing(connect(path)) as store,
         running.stoppable() as stop,
+        running.working(path, stop, wait=wait) as (store, lease),
         closing(listener) if isinstance(listener, Lines) else nullcontext(),
     ):
         choose = running.chooser(asked, listener, stop)
-        report = run(store, request, choose, utc_now, listener, stop)
+        report = run(store, request, choose, utc_now, listener, stop, lease)
     if as_json:
         print_json(report_json(report))
     elif not quiet:
         print_report(report)
+    _end(report)
+
+
+def _end(report: "Report") -> None:
+    """End as the run did."""
+    from memcli.cli.report import complain
+
     if report.interrupted:
         raise Interrupted(
             "stopped; what was finished is kept, run it again for the rest"
@@ -131,6 +151,48 @@ def _run(
         raise report.ended_by
     if failed:
         raise typer.Exit(1)
+
+
+def _plan(
+    path: Path,
+    file: Path,
+    request: "Request",
+    asked: "Wanted",
+    listener: "Listener",
+    quiet: bool,
+    as_json: bool,
+    wait: bool,
+) -> None:
+    """The run is made on a copy; two of them must not pay for the same all the same."""
+    from memcli.cli import running
+    from memcli.cli.diff import changes_json, print_changes
+    from memcli.cli.report import print_report, report_json
+    from memcli.reflection.reflect import reflect as run
+    from memcli.upkeep import plan
+
+    there = path.exists()
+    with (
+        running.stoppable() as stop,
+        run_lock(path, wait=wait, stopping=stop.is_set, notice=options.notice)
+        if there
+        else nullcontext(),
+        copied(path) as copy,
+    ):
+        choose = running.chooser(asked, listener, stop)
+        made = plan.make(
+            copy,
+            file,
+            lambda store: run(store, request, choose, utc_now, listener, stop),
+            changes_json,
+            utc_now(),
+        )
+    if as_json:
+        print_json(report_json(made.report) | {"plan": str(file)})
+    elif not quiet:
+        print_report(made.report)
+        print_changes(made.changes)
+        print(f"nothing was changed; `memcli apply {file}` does it")
+    _end(made.report)
 
 
 def _preview(
@@ -143,16 +205,10 @@ def _preview(
     from memcli.extractors.choose import choose
     from memcli.reflection.preview import preview
 
-    def opened() -> sqlite3.Connection:
-        if path.exists():
-            return connect(path, create=False)
-        return in_memory()
-
-    lock: Any = run_lock(path) if path.exists() else nullcontext()
     with (
-        lock,
-        explain_errors(path),
-        closing(opened()) as store,
+        run_lock(path) if path.exists() else nullcontext(),
+        # What a dry run does is rolled back; an older file is not brought up to date.
+        options.opened_to_write(path) if is_up_to_date(path) else copied(path) as store,
         running.stoppable() as stop,
         closing(listener) if isinstance(listener, Lines) else nullcontext(),
     ):

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from memcli.models import Hit, Memory, Source
+from memcli.models import HistoryEntry, Hit, Memory, Source
 from memcli.when import to_text
 
 
@@ -46,6 +46,7 @@ def memory_json(memory: Memory) -> dict[str, Any]:
         "valid_to": to_text(memory.valid_to) if memory.valid_to else None,
         "happens_on": memory.happens_on.isoformat() if memory.happens_on else None,
         "superseded_by": memory.superseded_by,
+        "by_hand": to_text(memory.by_hand) if memory.by_hand else None,
         "confidence": memory.confidence,
         "strength": memory.strength,
         "sources": [source_json(source) for source in memory.sources],
@@ -64,6 +65,18 @@ def hit_json(hit: Hit) -> dict[str, Any]:
     else:
         found["sources"] = [source_json(source) for source in hit.sources]
     return found
+
+
+def entry_json(entry: HistoryEntry) -> dict[str, Any]:
+    """One operation of a memory's history."""
+    return {
+        "run": entry.run_id,
+        "operation": entry.op.value,
+        "reason": entry.reason,
+        "at": to_text(entry.at),
+        "before": entry.before,
+        "after": entry.after,
+    }
 
 
 def day(moment: datetime) -> str:

@@ -8,7 +8,7 @@ from memcli.cli import options
 from memcli.cli.wording import plural, print_json
 from memcli.errors import UsageError
 from memcli.store import threads as store_threads
-from memcli.store.database import run_lock, transaction
+from memcli.store.database import transaction
 
 
 def retry(
@@ -23,7 +23,7 @@ def retry(
     A thread that failed three times is left alone until it grows, or until this.
     """
     path = options.database_path(options.settings(db=db))
-    with options.opened(path) as store, run_lock(path), transaction(store):
+    with options.alone(path) as store, transaction(store):
         done = store_threads.retry(store, threads)
     missing = sorted(set(threads or ()) - set(done))
     if missing:

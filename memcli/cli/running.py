@@ -1,9 +1,10 @@
 """What `reflect` and `watch` need before a run: the request, the file, the signals."""
 
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,7 +17,9 @@ from memcli.extractors.base import Extractor
 from memcli.extractors.choose import Wanted, choose
 from memcli.reflection.progress import Listener, Silence
 from memcli.reflection.reflect import Request
-from memcli.when import parse_duration
+from memcli.store.database import connect, explain_errors, run_lock
+from memcli.store.lease import Lease, hold
+from memcli.when import parse_duration, utc_now
 
 
 def wanted(
@@ -124,6 +127,23 @@ def listener(stream: TextIO, *, quiet: bool) -> Listener:
     from memcli.cli.bar import Bar  # brings rich
 
     return Bar(stream)
+
+
+@contextmanager
+def working(
+    path: Path,
+    stop: threading.Event,
+    *,
+    wait: bool = False,
+) -> Iterator[tuple[sqlite3.Connection, Lease]]:
+    """The database of a run, made if need be, and the claim on it. Raises Locked."""
+    with (
+        run_lock(path, wait=wait, stopping=stop.is_set, notice=options.notice),
+        explain_errors(path),
+        closing(connect(path, notice=options.notice)) as db,
+        hold(db, utc_now) as lease,
+    ):
+        yield db, lease
 
 
 def chooser(

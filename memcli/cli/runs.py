@@ -37,9 +37,11 @@ def runs(
                 raise UsageError(f"no run {run}; `memcli runs` lists them")
             found, by_thread = [one], store_runs.cost_by_thread(store, run)
             between = store_runs.cost(store, run, purpose="consolidate")
+            stages = store_runs.stages(store, run)
     if json_:
         listed = [{"thread_id": id, **_cost_json(cost)} for id, cost in by_thread]
-        print_json(found if run is None else found[0] | {"threads": listed})
+        more = {} if run is None else {"threads": listed, "stages": stages}
+        print_json(found if run is None else found[0] | more)
         return
     if not found:
         print("no runs yet")
@@ -48,6 +50,8 @@ def runs(
     for row in found:
         _print_run(row, now)
     out = console()
+    for stage in stages if run is not None else ():
+        print_row(out, Text("     "), Text(_stage_line(stage), "dim"))
     for thread_id, cost in by_thread:
         lead = Text(f"       {dollars(cost.dollars):>9}  ", "dim")
         tokens = f"{_tokens(cost)}, {plural(cost.requests, 'request')}"
@@ -61,17 +65,32 @@ def runs(
 def run_line(row: dict[str, Any], now: datetime) -> Text:
     """A run on one line; status shows the last few, too."""
     when = ago(from_text(row["started_at"]), now)
-    changes = [f"{row['inserted'] or 0} added"]
+    reflected = row["kind"] == "reflect"
+    changes = [f"{row['inserted'] or 0} added"] if reflected or row["inserted"] else []
     for name in ("updated", "strengthened", "superseded", "deleted"):
-        if row[name] or name in ("strengthened", "superseded"):
+        if row[name] or (reflected and name in ("strengthened", "superseded")):
             changes.append(f"{row[name] or 0} {name}")
+    if reflected:
+        changes.insert(0, plural(row["threads_reflected"] or 0, "thread"))
+    if row["undoes"] is not None:
+        changes.insert(0, f"of run {row['undoes']}")
+    if row["undone_by"] is not None:
+        changes.append(f"undone by run {row['undone_by']}")
+    what = row["extractor"] if reflected else row["kind"]
     text = (
-        f"{row['id']:>3}  {when:<9} {row['outcome']:<12} {row['extractor']:<8} "
-        f"{plural(row['threads_reflected'] or 0, 'thread')}, {', '.join(changes)}"
+        f"{row['id']:>3}  {when:<9} {row['outcome']:<12} {what:<8} {', '.join(changes)}"
     )
     if row["input_tokens"] or row["cache_read_tokens"] or row["dollars"]:
         text += f", {dollars(row['dollars'])}"
     return Text(text)
+
+
+def _stage_line(stage: dict[str, Any]) -> str:
+    began = from_text(stage["began_at"])
+    if stage["ended_at"] is None:
+        return f"{stage['stage']}: did not end"
+    took = (from_text(stage["ended_at"]) - began).total_seconds()
+    return f"{stage['stage']}: {took:.1f} s"
 
 
 def _print_run(row: dict[str, Any], now: datetime) -> None:

@@ -18,6 +18,7 @@ from memcli.cli.render import (
     snippet,
 )
 from memcli.cli.wording import print_json
+from memcli.errors import UsageError
 from memcli.library import Memories
 from memcli.models import Hit
 from memcli.store.search import marked
@@ -53,6 +54,8 @@ def search(
     superseded: Annotated[
         bool, typer.Option("--superseded", help="Also what no longer holds.")
     ] = False,
+    as_of: options.AsOf = None,
+    known_at: options.KnownAt = None,
     json_: options.Json = False,
 ) -> None:
     """Search by words and by meaning at once, best hits first.
@@ -60,6 +63,8 @@ def search(
     Nothing in a query has a special meaning: quotes, * and AND are text.
     """
     query = " ".join(words)
+    if (as_of or known_at) and in_ is not In.MEMORIES:
+        raise UsageError("--as-of and --known-at are about memories, not messages")
     values = options.settings(db=db, limit=limit)
     with Memories(options.database_path(values)) as store:
         hits = store.search(
@@ -70,6 +75,8 @@ def search(
             after=parse_day(after) if after else None,
             before=parse_day(before) if before else None,
             superseded=superseded,
+            as_of=options.moment(as_of),
+            known_at=options.moment(known_at),
         )
     hits = [hit for hit in hits if hit.relevant]
     if json_:

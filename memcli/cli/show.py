@@ -1,6 +1,7 @@
 """`memcli show [ID]`: all memories, some, or one with all that is known of it."""
 
 import sys
+from datetime import datetime
 from itertools import groupby
 from typing import Annotated, Any
 
@@ -8,11 +9,18 @@ import typer
 from rich.text import Text
 
 from memcli.cli import options
-from memcli.cli.render import console, day, memory_json, origin_line, print_row
+from memcli.cli.render import (
+    console,
+    day,
+    entry_json,
+    memory_json,
+    origin_line,
+    print_row,
+)
 from memcli.cli.wording import dollars, plural, print_json
 from memcli.errors import UsageError
-from memcli.models import HistoryEntry, Memory, Message
-from memcli.store import memories, runs, threads
+from memcli.models import Memory, Message
+from memcli.store import history, memories, runs, threads
 from memcli.when import to_text
 
 
@@ -29,21 +37,27 @@ def show(
     superseded: Annotated[
         bool, typer.Option("--superseded", help="Also what no longer holds.")
     ] = False,
+    as_of: options.AsOf = None,
+    known_at: options.KnownAt = None,
     json_: options.Json = False,
 ) -> None:
     """Show memories; with an ID, one with its sources, quotes and history."""
-    values = options.settings(db=db)
-    with options.opened(options.database_path(values)) as store:
+    path = options.database_path(options.settings(db=db))
+    held, known = options.moment(as_of), options.moment(known_at)
+    if id is not None and id.startswith("msg-") and (held or known):
+        raise UsageError("--as-of and --known-at are about memories, not messages")
+    with options.opened_then(path, known) as store:
         if id is not None and id.startswith("msg-"):
             _show_message(store, id, json_)
         elif id is not None:
-            _show_one(store, id, json_)
+            _show_one(store, id, held, json_)
         else:
             if thread is not None and threads.get(store, thread) is None:
                 raise UsageError(f"no thread {thread}; `memcli search` names threads")
             found = memories.select(
-                store, namespace=namespace, thread_id=thread, superseded=superseded
-            )
+                store, namespace=namespace, thread_id=thread, superseded=superseded,
+                as_of=held,
+            )  # fmt: skip
             _show_many(found, json_)
 
 
@@ -73,51 +87,59 @@ def _show_many(found: list[Memory], as_json: bool) -> None:
             print_row(out, lead, body)
 
 
-def _show_one(store: Any, id: str, as_json: bool) -> None:
-    number = int(id) if id.isdecimal() and len(id) < 19 else -1
-    memory = memories.get_many(store, [number]).get(number)
-    if memory is None:
-        raise UsageError(f"no memory {id}; `memcli show` lists them")
-    history = memories.history(store, number)
+def _show_one(store: Any, id: str, held: datetime | None, as_json: bool) -> None:
+    memory = options.memory(store, id)
+    number = memory.id
+    if held is not None and not _held(memory, held):
+        raise UsageError(f"memory {id} did not hold then; `memcli show {id}` says when")
+    entries = history.of_memory(store, number)
     cost = runs.cost_of_memory(store, number)
     if as_json:
         print_json(
             memory_json(memory)
-            | {"dollars": cost, "history": [_entry_json(e) for e in history]}
+            | {"dollars": cost, "history": [entry_json(e) for e in entries]}
         )
         return
     out = console()
     print_row(out, Text(f"{memory.id}  ", "cyan"), Text(memory.text, "bold"))
-    held = f"since {day(memory.valid_from)}"
+    holds = f"since {day(memory.valid_from)}"
     if memory.valid_to is not None:
-        held = f"from {day(memory.valid_from)} until {day(memory.valid_to)}"
+        holds = f"from {day(memory.valid_from)} until {day(memory.valid_to)}"
     if memory.superseded_by is not None:
-        held += f", then {memory.superseded_by}"
+        holds += f", then {memory.superseded_by}"
     facts = [
         ("kind", memory.kind.value),
         ("namespace", memory.namespace),
-        ("holds", held),
+        ("holds", holds),
         ("confidence", f"{memory.confidence:.2f}"),
     ]
     if memory.happens_on:
         facts.insert(3, ("day", memory.happens_on.isoformat()))
     if memory.schema is not None:
         facts[0] = ("schema", memory.schema)
+    if memory.by_hand is not None:
+        facts.append(("by hand", f"a person wrote it, {day(memory.by_hand)}"))
     if memory.deleted:
         facts.append(("deleted", "taken away, see the history"))
     if cost != 0:
         facts.append(("cost", dollars(cost)))
     for name, value in facts:
         print_row(out, Text(f"    {name:<11} ", "dim"), Text(value))
-    out.print(Text("    said", "dim"))
+    if memory.sources:
+        out.print(Text("    said", "dim"))
     for source in memory.sources:
         print_row(out, Text("      "), Text(f"“{source.quote}”"))
         origin = f"{origin_line(source)}, message {source.message_id}"
         print_row(out, Text("        "), Text(origin, "dim"))
     out.print(Text("    history", "dim"))
-    for entry in history:
+    for entry in entries:
         what = f"{day(entry.at)}: {entry.op}, {entry.reason}"
         print_row(out, Text("      "), Text(f"run {entry.run_id}, {what}"))
+
+
+def _held(memory: Memory, moment: datetime) -> bool:
+    ended = memory.valid_to is not None and memory.valid_to <= moment
+    return memory.valid_from <= moment and not ended
 
 
 def _show_message(store: Any, id: str, as_json: bool) -> None:
@@ -144,17 +166,6 @@ def _show_message(store: Any, id: str, as_json: bool) -> None:
             (f"msg-{row_id}", "cyan"), (f"  {day(message.sent_at)}  {who}", "dim")
         ))  # fmt: skip
         out.print(Text(message.text, style))
-
-
-def _entry_json(entry: HistoryEntry) -> dict[str, Any]:
-    return {
-        "run": entry.run_id,
-        "operation": entry.op.value,
-        "reason": entry.reason,
-        "at": to_text(entry.at),
-        "before": entry.before,
-        "after": entry.after,
-    }
 
 
 def _message_json(row_id: int, message: Message) -> dict[str, Any]:

@@ -8,9 +8,18 @@ from rich.text import Text
 from memcli.cli import options
 from memcli.cli.render import console
 from memcli.cli.runs import run_line
-from memcli.cli.wording import dollars, plural, print_json
+from memcli.cli.wording import ago, dollars, plural, print_json, size
 from memcli.reflection.due import split_by_quiet
-from memcli.store import batches, files, runs, search, threads, vectors
+from memcli.store import (
+    batches,
+    files,
+    lease,
+    runs,
+    search,
+    threads,
+    tombstones,
+    vectors,
+)
 from memcli.when import format_duration, from_text, parse_duration, to_text
 
 _LISTED = 5
@@ -40,6 +49,8 @@ def status(db: options.Db = None, json_: options.Json = False) -> None:
             ],
             "in_batches": batches.under_way(store),
             "dollars": runs.dollars_in_all(store),
+            "under_way": lease.current(store, now),
+            "forgotten": tombstones.count(store),
             "runs": runs.last(store, _LISTED),
         }
     if json_:
@@ -50,7 +61,7 @@ def status(db: options.Db = None, json_: options.Json = False) -> None:
 
 def _print(found: dict[str, Any], now: datetime) -> None:
     out = console()
-    out.print(Text.assemble((found["db"], "bold"), f"  ({_size(found['bytes'])})"))
+    out.print(Text.assemble((found["db"], "bold"), f"  ({size(found['bytes'])})"))
     held = plural(found["memories"], "memory", "memories")
     if found["superseded"]:
         held += f" and {found['superseded']:,} superseded"
@@ -80,18 +91,15 @@ def _print(found: dict[str, Any], now: datetime) -> None:
         ))  # fmt: skip
     if found["in_batches"]:
         out.print(f"  batches  {plural(found['in_batches'], 'thread')} under way")
+    if (run := found["under_way"]) is not None:
+        out.print(
+            f"  a run is under way: {run['stage'] or 'starting'}, "
+            f"since {ago(from_text(run['since']), now)}, "
+            f"process {run['pid']} on {run['host']}"
+        )
     if found["dollars"] != 0:
         out.print(f"  spent    {dollars(found['dollars'])}")
     if found["runs"]:
         out.print("  runs")
     for run in found["runs"]:
         out.print(Text("    ").append_text(run_line(run, now)))
-
-
-def _size(count: int) -> str:
-    size = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            break
-        size /= 1000
-    return f"{size:.0f} {unit}" if unit in ("B", "kB") else f"{size:.1f} {unit}"

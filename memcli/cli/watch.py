@@ -11,7 +11,6 @@ from pathlib import Path
 from memcli.cli import options
 from memcli.errors import UnreadableInput, UsageError
 from memcli.reflection.progress import Listener, Silence
-from memcli.store.database import connect, explain_errors, run_lock
 from memcli.when import utc_now
 
 
@@ -69,13 +68,9 @@ def watch(
 
     def run(paths: Sequence[str]) -> Report:
         choose = running.chooser(asked, _Once(listener), stop)
-        with (
-            run_lock(database),
-            explain_errors(database),
-            closing(connect(database)) as store,
-        ):
+        with running.working(database, stop) as (store, lease):
             this = replace(request, paths=paths, may_find_nothing=True)
-            return reflect_once(store, this, choose, utc_now, listener, stop)
+            return reflect_once(store, this, choose, utc_now, listener, stop, lease)
 
     def tell(report: Report) -> None:
         complain(report)

@@ -41,3 +41,13 @@ def ago(moment: datetime, now: datetime) -> str:
     if passed < timedelta(seconds=10):
         return "just now"
     return f"{format_duration(passed)} ago"
+
+
+def size(count: int) -> str:
+    """`12.3 MB`."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            break
+        amount /= 1000
+    return f"{amount:.0f} {unit}" if unit in ("B", "kB") else f"{amount:.1f} {unit}"

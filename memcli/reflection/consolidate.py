@@ -17,7 +17,14 @@ from datetime import datetime
 from typing import Literal
 
 from memcli.models import Candidate, Memory, Op, Operation
-from memcli.textkey import text_key, words
+from memcli.textkey import (
+    NEGATIONS,
+    SMALL,
+    is_negated,
+    particulars,
+    text_key,
+    words,
+)
 
 # Two texts this near, in nearly the same words, say the same. Nearness alone is not
 # enough: "tea in summer" and "tea in winter" are as near as two texts can be.
@@ -30,33 +37,15 @@ RELATED_COSINE = 0.45
 AMBIGUOUS_COSINE = 0.5
 _MAX_TEXT = 1000
 
-_NEGATIONS = {
-    "not", "no", "never", "none", "cannot", "without", "neither", "nor", "stopped",
-    "hates", "hate", "dislikes", "dislike", "avoids", "avoid", "against", "isn't",
-    "doesn't", "don't", "didn't", "won't", "can't", "wasn't", "aren't", "longer",
-}  # fmt: skip
 _NUMBERS = {
     "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twenty",
     "thirty", "forty", "fifty", "hundred", "thousand", "half", "all", "every", "none",
-}  # fmt: skip
-# Words for the same attitude; which of them was used does not matter.
-_ATTITUDES = {
-    "like": "like", "love": "like", "enjoy": "like", "prefer": "like", "adore": "like",
-    "fan": "like", "fond": "like", "hate": "hate", "dislike": "hate", "stand": "hate",
-    "detest": "hate", "loathe": "hate",
 }  # fmt: skip
 # Words that join two sentences into one, and may be new in it.
 _JOINTS = {
     "it", "he", "she", "they", "this", "that", "the", "a", "an", "and", "but", "which",
     "who", "whose", "with", "is", "are", "was", "has", "have", "its", "their", "his",
     "her", "also", "both", "because", "since", "when", "while", "for", "to", "of", "in",
-}  # fmt: skip
-_SMALL = {
-    "the", "user", "a", "an", "of", "to", "in", "on", "at", "for", "and", "or", "with",
-    "is", "has", "have", "was", "are", "their", "they", "it", "that", "this", "from",
-    "no", "not", "longer", "used", "uses", "use", "using", "prefers", "likes", "now",
-    "switched", "moved", "changed", "went", "back", "really", "very", "also", "can't",
-    "doesn't", "don't", "isn't", "won't", "never", "always", "just", "would", "be",
 }  # fmt: skip
 
 
@@ -184,6 +173,19 @@ def permitted(operation: Operation, allowed: Allowed) -> Operation | None:
     return operation
 
 
+def left_to_people(operation: Operation, target: Memory | None) -> Operation:
+    """The operation, unless it would rewrite or take away what a person wrote: then
+    the candidate stands beside it. (A profile is patched field by field, and the
+    later word counts.)"""
+    if target is None or target.by_hand is None or operation.value is not None:
+        return operation
+    if operation.op not in (Op.UPDATE, Op.DELETE):
+        return operation
+    return Operation(
+        Op.INSERT, f"new; memory {target.id} is a person's own words and stays"
+    )
+
+
 def is_recalled(candidate: Candidate, near: Neighbours) -> bool:
     """Whether somebody pasted a memory, rather than said the thing again.
 
@@ -218,7 +220,7 @@ def _says_only(text: str, target: Memory, candidate: Candidate) -> bool:
     ]
     if any(not token.islower() for token in made_up):
         return False  # capitals, digits, and scripts without the difference
-    if (_NEGATIONS | _NUMBERS) & {token.casefold() for token in made_up}:
+    if (NEGATIONS | _NUMBERS) & {token.casefold() for token in made_up}:
         return False
     telling = _telling_words(target.text)
     kept = telling & _telling_words(text)
@@ -233,6 +235,8 @@ def _tokens(text: str) -> set[str]:
 def _said_after(memory: Memory, moment: datetime) -> datetime | None:
     """When a memory was said next after that moment, if it was."""
     said = [memory.valid_from, *(source.said_at for source in memory.sources)]
+    if memory.by_hand is not None:
+        said.append(memory.by_hand)  # a person stood by it then
     return min((at for at in said if at > moment), default=None)
 
 
@@ -253,7 +257,7 @@ def _repeated(candidate: Candidate, near: Neighbours) -> Memory | None:
             break
         if _is_anothers(candidate, memory) or candidate.schema or memory.schema:
             continue
-        if _same_particulars(candidate.text, memory.text):
+        if _sameparticulars(candidate.text, memory.text):
             return memory
     return None
 
@@ -263,31 +267,14 @@ def _why_repeat(candidate: Candidate, memory: Memory) -> str:
     return "said again" if exact else "said again in other words"
 
 
-def _same_particulars(one: str, other: str) -> bool:
+def _sameparticulars(one: str, other: str) -> bool:
     """Nearly the same telling words, numbers among them, and the same negation."""
-    mine, theirs = _particulars(one), _particulars(other)
-    if _is_negated(one) != _is_negated(other):
+    mine, theirs = particulars(one), particulars(other)
+    if is_negated(one) != is_negated(other):
         return False
     if {w for w in mine ^ theirs if any(c.isdigit() for c in w)}:
         return False
     return len(mine & theirs) > REPEAT_WORDS * len(mine | theirs)
-
-
-def _particulars(text: str) -> set[str]:
-    """The telling words of a text, without endings, attitudes made equal."""
-    found = set()
-    for word in words(text):
-        stem = word
-        if len(word) > 3:
-            stem = re.sub(r"(?:ed|ing|e)$", "", re.sub(r"(?:ies|es|s)$", "", word))
-        attitude = _ATTITUDES.get(stem) or _ATTITUDES.get(stem + "e")
-        if attitude or word not in _SMALL:
-            found.add(attitude or stem)
-    return found
-
-
-def _is_negated(text: str) -> bool:
-    return bool(_NEGATIONS & set(words(text)))
 
 
 def _place_in_timeline(
@@ -364,4 +351,4 @@ def _is_anothers(candidate: Candidate, memory: Memory) -> bool:
 
 
 def _telling_words(text: str) -> set[str]:
-    return {word for word in words(text) if word not in _SMALL}
+    return {word for word in words(text) if word not in SMALL}

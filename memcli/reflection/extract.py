@@ -116,7 +116,7 @@ def extract_all(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
             return
         while not extractor.asker.notices.empty():
             run.listener.notice(extractor.asker.notices.get())
-        if not stopping():
+        if run.request.embed_messages and not stopping():
             next(embedding, None)
 
     workers = run.request.workers
@@ -183,6 +183,7 @@ def keep(
     )
     now = run.clock()
     with transaction(run.db):
+        run.check_claim()
         extraction_id = extractions.keep(
             run.db, run.id, work.thread.id, work.namespace,
             extractor.name, model or extractor.model, recipe or extractor.recipe,
@@ -209,6 +210,7 @@ def fail(
 ) -> bool:
     """Note that a part failed; whether it is worth another try in this run."""
     with transaction(run.db):
+        run.check_claim()
         runs.book(
             run.db, run.id, "extract", model, error.asked, run.clock(),
             thread_id=work.thread.id, batch=batch,

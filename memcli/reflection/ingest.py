@@ -14,6 +14,7 @@ from memcli.reflection.known_files import KnownFiles
 from memcli.reflection.progress import Listener
 from memcli.store import files, threads
 from memcli.store.database import transaction
+from memcli.store.tombstones import Purged
 from memcli.transcripts.cursor import Cursor
 from memcli.transcripts.discover import STDIN, FoundFile, discover, shown
 from memcli.transcripts.report import BROKEN_TRANSCRIPT, FileReport
@@ -117,6 +118,7 @@ def _store(
     from memcli.transcripts.read import read_file
 
     kept_threads: set[str] = set()
+    purged = Purged(db)
     read_as = to_text(datetime.fromtimestamp(found.mtime_ns / 1e9, UTC))
     messages = read_file(found, report, now, cursor)
     while batch := list(itertools.islice(messages, _BATCH)):
@@ -124,7 +126,7 @@ def _store(
             changed = {
                 item.message.thread_id
                 for item in batch
-                if _store_message(db, item, kept_threads, reading, now, read_as)
+                if _store_message(db, item, kept_threads, reading, now, read_as, purged)
             }
             threads.forgive(db, changed)
     with transaction(db):
@@ -155,15 +157,21 @@ def _store_message(
     reading: Reading,
     now: datetime,
     read_as: str,
+    purged: Purged,
 ) -> bool:
     """Store one message; whether that changed anything."""
     message = item.message
+    text, secrets = redact(message.text)
+    if purged.has(
+        message.thread_id, message.key, message.role, text, to_text(message.sent_at)
+    ):
+        reading.skipped["removed for good before"] += 1
+        return False
     if message.thread_id not in kept_threads:
         metadata = {k: redact_named(k, v) for k, v in item.metadata.items()}
         title = redact(item.title)[0] if item.title else None
         threads.keep_thread(db, message.thread_id, item.format, title, metadata)
         kept_threads.add(message.thread_id)
-    text, secrets = redact(message.text)
     outcome = threads.keep_message(
         db,
         replace(message, text=text),

@@ -40,6 +40,7 @@ def merge(run: Run, extractor: Extractor) -> None:
         waiting = [e for e in waiting if e.namespace not in later]
     run.listener.stage("consolidating", len(items))
     with transaction(db):
+        run.check_claim()
         walk = _walk(run, encode, run.clock())
         walk.take_back(waiting)
         for item in items:

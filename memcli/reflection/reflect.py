@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime
 
-from memcli.errors import BudgetSpent, MemcliError, UnreadableInput
+from memcli.errors import BudgetSpent, LeaseLost, MemcliError, UnreadableInput
 from memcli.extractors.base import Extractor
 from memcli.models import Op
 from memcli.reflection.ingest import ingest
@@ -19,6 +19,7 @@ from memcli.reflection.progress import Listener
 from memcli.reflection.run import Report, Request, Run
 from memcli.store import batches, extractions, runs, threads
 from memcli.store.database import transaction
+from memcli.store.lease import Lease
 
 __all__ = ["Report", "Request", "reflect"]
 
@@ -30,15 +31,19 @@ def reflect(
     clock: Callable[[], datetime],
     listener: Listener,
     stop: threading.Event,
+    lease: Lease | None = None,
 ) -> Report:
-    """Read, extract, consolidate; the caller holds the run lock.
+    """Read, extract, consolidate; the caller holds the run lock, and the lease.
 
     `choose_extractor` is called only when there is something to do. Raises
     UnreadableInput when nothing could be read, NamespaceError when a due
     thread has no namespace, ExtractorUnusable when no thread could be done.
     """
-    report = Report()
-    runs.close_dead(db, clock())
+    report, began = Report(), clock()
+    with transaction(db):
+        runs.close_dead(db, clock())
+    if lease is not None:
+        lease.stage("read")
     _read(db, request, report, clock, listener, stop)
     extractor = choose_extractor() if request.stale else None
     if extractor is not None:
@@ -47,11 +52,14 @@ def reflect(
     under_way = named or extractions.waiting(db) or batches.open_batches(db)
     if under_way and not stop.is_set():
         extractor = extractor or choose_extractor()
-        report.run_id = runs.start(
-            db, clock(), extractor.name, extractor.model, request.namespace,
-            request.budget,
-        )  # fmt: skip
-        run = Run(report.run_id, db, request, report, clock, listener, stop)
+        with transaction(db):
+            report.run_id = runs.start(
+                db, clock(), extractor.name, extractor.model, request.namespace,
+                request.budget,
+            )  # fmt: skip
+            runs.begin_stage(db, report.run_id, "read", began)
+            runs.end_stage(db, report.run_id, clock())
+        run = Run(report.run_id, db, request, report, clock, listener, stop, lease)
         with closing(extractor):
             _do(run, named, extractor)
     else:
@@ -79,9 +87,13 @@ def _do(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
     """Everything that changes memories, and what it came to."""
     try:
         _consolidate(run, extractor)  # what an earlier run had to leave
+        run.stage("extract")
         _extract(run, named, extractor)
+        run.stage("embed")
         _embed(run.db, run.request, run.listener, run.stop)
         _consolidate(run, extractor)
+    except LeaseLost:
+        raise  # the run that took over has closed this one
     except MemcliError as error:
         _close_run(run, "failed", str(error))
         raise
@@ -120,7 +132,7 @@ def _embed(
     listener: Listener,
     stop: threading.Event,
 ) -> None:
-    if threads.all_embedded(db):
+    if not request.embed_messages or threads.all_embedded(db):
         return
     from memcli.reflection.embed import embed_messages  # a quiet night needs no NumPy
 
@@ -132,6 +144,7 @@ def _consolidate(run: Run, extractor: Extractor) -> None:
         return
     from memcli.reflection.merge import merge
 
+    run.stage("consolidate")
     merge(run, extractor)
 
 
@@ -150,4 +163,6 @@ def _close_run(run: Run, outcome: str, error: str | None = None) -> None:
         "deleted": done[Op.DELETE],
     }
     with transaction(run.db):
+        run.check_claim()
+        runs.end_stage(run.db, run.id, run.clock())
         runs.finish(run.db, run.id, run.clock(), outcome, counts, error)

@@ -12,6 +12,9 @@ from memcli.reflection.consolidate import Allowed
 from memcli.reflection.due import Waiting
 from memcli.reflection.ingest import Reading
 from memcli.reflection.progress import Listener
+from memcli.store import runs
+from memcli.store.database import transaction
+from memcli.store.lease import Lease
 from memcli.store.runs import Cost
 
 NO_COST = Cost(0, 0, 0, 0, 0, 0.0)
@@ -33,6 +36,7 @@ class Request:
     budget: float | None = None
     stale: bool = False
     batch: bool = False
+    embed_messages: bool = True
 
 
 @dataclass(slots=True)
@@ -74,3 +78,17 @@ class Run:
     clock: Callable[[], datetime]
     listener: Listener
     stop: threading.Event
+    lease: Lease | None = None
+
+    def check_claim(self) -> None:
+        """Raise LeaseLost if another run took over; first in every transaction."""
+        if self.lease is not None:
+            self.lease.check()
+
+    def stage(self, name: str) -> None:
+        """Note in the journal what begins now."""
+        with transaction(self.db):
+            self.check_claim()
+            runs.begin_stage(self.db, self.id, name, self.clock())
+            if self.lease is not None:
+                self.lease.stage(name)

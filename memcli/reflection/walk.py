@@ -13,20 +13,27 @@ from memcli.extractors.schemas import text_of
 from memcli.models import Candidate, Memory, Op, Operation
 from memcli.reflection.consolidate import (
     Allowed,
+    Neighbours,
     decide,
     doubted,
     follow,
     is_recalled,
+    left_to_people,
     permitted,
 )
 from memcli.reflection.judging import Ruling
 from memcli.reflection.neighbours import OpenMemories
 from memcli.reflection.profiles import patched
-from memcli.store import memories, threads, vectors
+from memcli.reflection.recall import keys_around
+from memcli.store import marks, memories, threads, tombstones, vectors
 from memcli.store.extractions import KeptExtraction
-from memcli.store.memories import Change
+from memcli.store.history import Change
+from memcli.store.tombstones import Said
 from memcli.textkey import text_key
 from memcli.when import to_text
+
+_RECALLED = "repeats a memory that was recalled"
+_BURIED = {"forgotten": "forgotten before", "edited": "put right by hand"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ class Walk:
         self._memory_of: dict[int, int] = {}  # number of a candidate → its memory
         self._vectors: dict[int, vectors.Vector] = {}
         self._gone: list[int] = []
+        self._tombstones = tombstones.any_stand(db)
 
     def take_back(self, waiting: Sequence[KeptExtraction]) -> None:
         """What threads gave before that were reflected anew."""
@@ -68,6 +76,8 @@ class Walk:
         done = threads.redone(self._db, by_thread)
         if self._allowed != Allowed():
             return  # what may not be replaced stays beside what is new
+        for thread_id in done:
+            marks.note_redone(self._db, self._run_id, thread_id)
         for thread_id in done:
             new = by_thread[thread_id]
             keep = {(e.namespace, text_key(c.text)) for e in new for c in e.candidates}
@@ -79,14 +89,17 @@ class Walk:
         """One candidate; what it is near to, if rules alone leave that in doubt."""
         candidate, known = item.candidate, self._known(item.extraction.namespace)
         near = known.near(candidate, item.vector)
-        if is_recalled(candidate, near):
-            self.set_aside["repeats a memory that was recalled"] += 1
+        if (why := self._not_new(item, near)) is not None:
+            self.set_aside[why] += 1
             return []
         operation = self._patch(item) if candidate.profile else decide(candidate, near)
         doubts = doubted(candidate, near, operation)
         if doubts and ruling is not None:
             operation = self._ruled(ruling, candidate) or operation
         permit = permitted(operation, self._allowed)
+        if permit is not None and permit.target is not None:
+            target = memories.get_many(self._db, [permit.target]).get(permit.target)
+            permit = permitted(left_to_people(permit, target), self._allowed)
         if permit is None:
             self.set_aside["changes switched off"] += 1
         else:
@@ -124,6 +137,27 @@ class Walk:
             self._vectors.pop(memory_id, None)
             self._gone.append(memory_id)
 
+    def _not_new(self, item: Item, near: Neighbours) -> str | None:
+        """Why a candidate is not to be learned at all; None if it may be."""
+        candidate, namespace = item.candidate, item.extraction.namespace
+        if is_recalled(candidate, near):
+            return _RECALLED
+        said = threads.said_by_people(
+            self._db,
+            item.extraction.thread_id,
+            [(quote.message_id, quote.text) for quote in candidate.quotes],
+        )
+        for quote, message in said:
+            keys = keys_around(message, quote)
+            if memories.known_texts(self._db, namespace, keys, candidate.said_at):
+                return _RECALLED
+        if not self._tombstones or any(m.valid_to is None for m in near.same_text):
+            return None
+        why = tombstones.on(
+            self._db, namespace, candidate.text, [Said(*one) for one in said]
+        )
+        return None if why is None else _BURIED[why]
+
     def _patch(self, item: Item) -> Operation:
         """What a patch does to its profile."""
         candidate = item.candidate
@@ -160,6 +194,6 @@ class Walk:
 
     def _change(self, extraction: KeptExtraction) -> Change:
         return Change(
-            self._run_id, extraction.id, extraction.namespace, extraction.thread_id,
-            self._now,
+            self._run_id, extraction.namespace, self._now, extraction.id,
+            extraction.thread_id,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -113,6 +113,37 @@ def recorded(db: sqlite3.Connection, thread_id: str, limit: int) -> list[str]:
         candidate["text"] for row in rows for candidate in json.loads(row["candidates"])
     ]
     return texts[-limit:]
+
+
+def of_thread(
+    db: sqlite3.Connection, thread_id: str, namespace: str
+) -> list[Candidate]:
+    """Everything a thread suggested for a namespace, oldest first."""
+    rows = db.execute(
+        "SELECT candidates FROM extractions WHERE thread_id = ? AND namespace = ? "
+        "ORDER BY id",
+        (thread_id, namespace),
+    )
+    return [_candidate(one) for row in rows for one in json.loads(row["candidates"])]
+
+
+def leave_out(
+    db: sqlite3.Connection, thread_id: str, message_ids: Collection[str]
+) -> None:
+    """Remove the candidates that quote one of these messages. What is left answers
+    no question any more."""
+    for row in db.execute(
+        "SELECT id, candidates FROM extractions WHERE thread_id = ?", (thread_id,)
+    ).fetchall():
+        left = [
+            one
+            for one in json.loads(row["candidates"])
+            if not any(q["message_id"] in message_ids for q in one["quotes"])
+        ]
+        db.execute(
+            "UPDATE extractions SET candidates = ?, fingerprint = NULL WHERE id = ?",
+            (json.dumps(left, ensure_ascii=False), row["id"]),
+        )
 
 
 def stale(db: sqlite3.Connection, extractor: str, recipe: str) -> list[str]:

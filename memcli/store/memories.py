@@ -2,14 +2,12 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
-from typing import Any, cast
+from typing import cast
 
 from memcli.models import (
     Candidate,
-    HistoryEntry,
     Kind,
     Memory,
     Op,
@@ -17,19 +15,9 @@ from memcli.models import (
     Role,
     Source,
 )
+from memcli.store.history import Change, dump, record, snapshot, take_away
 from memcli.textkey import text_key
 from memcli.when import from_text, to_text
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Who changes memories, and for what: history names it."""
-
-    run_id: int
-    extraction_id: int
-    namespace: str
-    thread_id: str
-    at: datetime
 
 
 def apply(
@@ -42,7 +30,7 @@ def apply(
         changed = _change(db, change, operation.target, candidate, operation)
         return operation.target, changed
     memory_id = _insert(db, change, candidate, operation)
-    _record(db, change, memory_id, Op.INSERT, operation.reason, None)
+    record(db, change, memory_id, Op.INSERT, operation.reason, None)
     for closed in operation.closes:
         _close(db, change, closed, memory_id, candidate.said_at)
     return memory_id, True
@@ -57,14 +45,15 @@ def _insert(
     cursor = db.execute(
         "INSERT INTO memories (namespace, kind, text, about, confidence, happens_on, "
         "valid_from, valid_to, superseded_by, created_at, updated_at, text_key, "
-        "schema, value, field_times) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "schema, value, field_times, by_hand) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             change.namespace, candidate.kind, candidate.text, candidate.about,
             candidate.confidence, day.isoformat() if day else None,
             to_text(candidate.said_at), to_text(valid_to) if valid_to else None,
             operation.superseded_by, now, now, text_key(candidate.text),
-            candidate.schema, _dump(candidate.value), _dump(operation.field_times),
+            candidate.schema, dump(candidate.value), dump(operation.field_times),
+            now if change.by_hand else None,
         ),
     )  # fmt: skip
     assert cursor.lastrowid is not None
@@ -81,13 +70,13 @@ def _change(
 ) -> bool:
     """One more source, and what it changes. Said by an earlier message, it also
     held from then on."""
-    before = _snapshot(db, memory_id)
+    before = snapshot(db, memory_id)
     added = _add_sources(db, memory_id, change.thread_id, candidate)
     if operation.op is Op.STRENGTHEN and not added:
         return False  # the same words of the same message: nothing new was said
     now = to_text(change.at)
     if operation.op is Op.DELETE:
-        _take_away(db, change, memory_id)
+        take_away(db, change, memory_id)
     else:
         db.execute(
             "UPDATE memories SET confidence = max(confidence, ?), updated_at = ?, "
@@ -100,11 +89,11 @@ def _change(
             "UPDATE memories SET text = ?, text_key = ?, value = coalesce(?, value), "
             "field_times = coalesce(?, field_times) WHERE id = ?",
             (
-                operation.text, text_key(operation.text), _dump(operation.value),
-                _dump(operation.field_times), memory_id,
+                operation.text, text_key(operation.text), dump(operation.value),
+                dump(operation.field_times), memory_id,
             ),
         )  # fmt: skip
-    _record(db, change, memory_id, operation.op, operation.reason, before)
+    record(db, change, memory_id, operation.op, operation.reason, before)
     return True
 
 
@@ -117,34 +106,25 @@ def _end_before_sooner(db: sqlite3.Connection, change: Change, memory_id: int) -
         "AND o.valid_from <= m.valid_from AND o.deleted_in IS NULL",
         (memory_id,),
     ).fetchall():
-        before = _snapshot(db, row["id"])
+        before = snapshot(db, row["id"])
         db.execute(
             "UPDATE memories SET valid_to = ? WHERE id = ?",
             (row["valid_from"], row["id"]),
         )
         why = f"memory {memory_id}, which replaced it, began earlier"
-        _record(db, change, row["id"], Op.UPDATE, why, before)
+        record(db, change, row["id"], Op.UPDATE, why, before)
 
 
 def _close(
     db: sqlite3.Connection, change: Change, memory_id: int, by: int, at: datetime
 ) -> None:
-    before = _snapshot(db, memory_id)
+    before = snapshot(db, memory_id)
     db.execute(
         "UPDATE memories SET valid_to = ?, superseded_by = ?, updated_at = ? "
         "WHERE id = ?",
         (to_text(at), by, to_text(change.at), memory_id),
     )
-    _record(db, change, memory_id, Op.SUPERSEDE, f"replaced by memory {by}", before)
-
-
-def _take_away(db: sqlite3.Connection, change: Change, memory_id: int) -> None:
-    """The row stays, for history; nothing else shows it any more."""
-    db.execute(
-        "UPDATE memories SET deleted_in = ?, valid_to = coalesce(valid_to, ?), "
-        "updated_at = ? WHERE id = ?",
-        (change.run_id, to_text(change.at), to_text(change.at), memory_id),
-    )
+    record(db, change, memory_id, Op.SUPERSEDE, f"replaced by memory {by}", before)
 
 
 def withdraw_thread(
@@ -154,8 +134,8 @@ def withdraw_thread(
     are gone.
 
     Those whose namespace and normalised text are in `keep` are given again, and
-    stay. One that other threads gave, too, stays with one source less; one that
-    was superseded by a memory that goes holds again.
+    stay; so does what a person wrote. One that other threads gave, too, stays with
+    one source less; one that was superseded by a memory that goes holds again.
     """
     rows = db.execute(
         "SELECT DISTINCT s.memory_id, y.namespace, y.text_key, "
@@ -165,6 +145,7 @@ def withdraw_thread(
         "FROM messages m JOIN sources s ON s.message = m.id "
         "JOIN memories y ON y.id = s.memory_id "
         "WHERE m.thread_id = ? AND y.deleted_in IS NULL AND y.field_times IS NULL "
+        "AND y.by_hand IS NULL "
         "ORDER BY s.memory_id",
         (change.thread_id,),
     ).fetchall()
@@ -173,7 +154,7 @@ def withdraw_thread(
         if (row["namespace"], row["text_key"]) in keep:
             continue
         id = row["memory_id"]
-        before = _snapshot(db, id)
+        before = snapshot(db, id)
         if row["shared"]:
             db.execute(
                 "DELETE FROM sources WHERE memory_id = ? AND message IN "
@@ -181,11 +162,11 @@ def withdraw_thread(
                 (id, change.thread_id),
             )
             why = "one source less: a thread was reflected again"
-            _record(db, change, id, Op.UPDATE, why, before)
+            record(db, change, id, Op.UPDATE, why, before)
         else:
-            _take_away(db, change, id)
+            take_away(db, change, id)
             why = "its thread was reflected again, and gives it no more"
-            _record(db, change, id, Op.DELETE, why, before)
+            record(db, change, id, Op.DELETE, why, before)
             gone.append(id)
     for id in gone:
         _reopen_before(db, change, id)
@@ -208,18 +189,18 @@ def _reopen_before(db: sqlite3.Connection, change: Change, gone: int) -> None:
         "SELECT id FROM memories WHERE superseded_by = ? AND deleted_in IS NULL",
         (gone,),
     ).fetchall():
-        before = _snapshot(db, row["id"])
+        before = snapshot(db, row["id"])
         db.execute(
             "UPDATE memories SET valid_to = ?, superseded_by = ?, updated_at = ? "
             "WHERE id = ?",
             (until, heir, to_text(change.at), row["id"]),
         )
         why = f"holds on: memory {gone}, which had replaced it, is gone"
-        _record(db, change, row["id"], Op.UPDATE, why, before)
+        record(db, change, row["id"], Op.UPDATE, why, before)
 
 
 def _add_sources(
-    db: sqlite3.Connection, memory_id: int, thread_id: str, candidate: Candidate
+    db: sqlite3.Connection, memory_id: int, thread_id: str | None, candidate: Candidate
 ) -> int:
     added = 0
     for quote in candidate.quotes:
@@ -231,56 +212,21 @@ def _add_sources(
     return added
 
 
-def _snapshot(db: sqlite3.Connection, memory_id: int) -> dict[str, Any]:
-    """The memory as history keeps it: its columns, and its sources."""
-    row = db.execute(
-        "SELECT namespace, kind, text, about, confidence, happens_on, valid_from, "
-        "valid_to, superseded_by, deleted_in, schema, value, field_times "
-        "FROM memories WHERE id = ?",
-        (memory_id,),
-    ).fetchone()
-    sources = db.execute(
-        "SELECT message, quote FROM sources WHERE memory_id = ? "
-        "ORDER BY message, quote",
-        (memory_id,),
-    )
-    return {**dict(row), "sources": [tuple(source) for source in sources]}
-
-
-def _record(
-    db: sqlite3.Connection,
-    change: Change,
-    memory_id: int,
-    op: Op,
-    reason: str,
-    before: dict[str, Any] | None,
-) -> None:
-    after = _snapshot(db, memory_id)
-    db.execute(
-        "INSERT INTO operations "
-        "(run_id, extraction_id, memory_id, operation, reason, at, before, after) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            change.run_id, change.extraction_id, memory_id, op, reason,
-            to_text(change.at), _dump(before), _dump(after),
-        ),
-    )  # fmt: skip
-
-
-def _dump(value: Mapping[str, Any] | None) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False)
-
-
 def select(
     db: sqlite3.Connection,
     *,
     namespace: str | None = None,
     thread_id: str | None = None,
     superseded: bool = False,
+    as_of: datetime | None = None,
 ) -> list[Memory]:
-    """Memories with their sources, in the order they began to hold."""
-    where, parameters = ["deleted_in IS NULL"], []
-    if not superseded:
+    """Memories with their sources, in the order they began to hold: those that hold,
+    or held at `as_of`."""
+    where, parameters = ["deleted_in IS NULL"], list[str]()
+    if as_of is not None:
+        clause, parameters = held_at(as_of)
+        where.append(clause)
+    elif not superseded:
         where.append("valid_to IS NULL")
     if namespace is not None:
         clause, values = below(namespace)
@@ -319,6 +265,12 @@ def profile(
     return None if row is None else (_memory(row, ()), json.loads(row["field_times"]))
 
 
+def held_at(moment: datetime) -> tuple[str, list[str]]:
+    """SQL for what was true at a moment, as far as is known."""
+    at = to_text(moment)
+    return "(valid_from <= ? AND (valid_to IS NULL OR valid_to > ?))", [at, at]
+
+
 def below(namespace: str) -> tuple[str, list[str]]:
     """SQL for a namespace and everything below it."""
     prefix = namespace.rstrip("/")
@@ -341,6 +293,28 @@ def same_text(db: sqlite3.Connection, namespace: str, text: str) -> list[Memory]
     return [_memory(row, ()) for row in rows]
 
 
+def known_texts(
+    db: sqlite3.Connection, namespace: str, keys: Sequence[str], before: datetime
+) -> bool:
+    """Whether one of these is what a memory said that was known by then, in words
+    that are not those of the person it comes from."""
+    given = json.dumps(list(keys))
+    rows = db.execute(
+        "SELECT id, text_key FROM memories WHERE namespace = ? AND created_at < ? "
+        "AND text_key IN (SELECT value FROM json_each(?)) "
+        "UNION SELECT m.id, p.text_key FROM past_texts p JOIN memories m "
+        "ON m.id = p.memory_id WHERE p.namespace = ? AND m.created_at < ? "
+        "AND p.text_key IN (SELECT value FROM json_each(?))",
+        (namespace, to_text(before), given, namespace, to_text(before), given),
+    ).fetchall()
+    return any(not _in_their_words(db, row["id"], row["text_key"]) for row in rows)
+
+
+def _in_their_words(db: sqlite3.Connection, memory_id: int, key: str) -> bool:
+    quotes = db.execute("SELECT quote FROM sources WHERE memory_id = ?", (memory_id,))
+    return any(key in text_key(row["quote"]) for row in quotes)
+
+
 def about(db: sqlite3.Connection, namespace: str, thing: str) -> list[Memory]:
     """The timeline of a one-valued thing: open and closed memories, oldest first."""
     rows = db.execute(
@@ -350,24 +324,6 @@ def about(db: sqlite3.Connection, namespace: str, thing: str) -> list[Memory]:
         (namespace, thing),
     ).fetchall()
     return list(_with_sources(db, rows))
-
-
-def history(db: sqlite3.Connection, memory_id: int) -> list[HistoryEntry]:
-    """Every operation on a memory, oldest first."""
-    rows = db.execute(
-        "SELECT * FROM operations WHERE memory_id = ? ORDER BY id", (memory_id,)
-    )
-    return [
-        HistoryEntry(
-            run_id=row["run_id"],
-            op=Op(row["operation"]),
-            reason=row["reason"],
-            at=from_text(row["at"]),
-            before=json.loads(row["before"]) if row["before"] else None,
-            after=json.loads(row["after"]) if row["after"] else None,
-        )
-        for row in rows
-    ]
 
 
 def _with_sources(
@@ -423,4 +379,5 @@ def _memory(row: sqlite3.Row, sources: Iterable[Source]) -> Memory:
         schema=row["schema"],
         value=json.loads(row["value"]) if row["value"] else None,
         deleted=row["deleted_in"] is not None,
+        by_hand=from_text(row["by_hand"]) if row["by_hand"] else None,
     )

@@ -10,6 +10,7 @@ from memcli.models import Asked
 from memcli.when import to_text
 
 Purpose = Literal["extract", "consolidate"]
+Kind = Literal["reflect", "add", "edit", "forget", "purge", "undo", "fix"]
 
 _COST = """
     count(*) AS requests,
@@ -41,21 +42,89 @@ def start(
     model: str,
     namespace: str,
     budget: float | None = None,
+    kind: Kind = "reflect",
 ) -> int:
     """Open a run; its number."""
     cursor = db.execute(
-        "INSERT INTO runs (started_at, outcome, extractor, model, namespace, budget) "
-        "VALUES (?, 'running', ?, ?, ?, ?)",
-        (to_text(now), extractor, model, namespace, budget),
+        "INSERT INTO runs (started_at, outcome, extractor, model, namespace, budget, "
+        "kind) VALUES (?, 'running', ?, ?, ?, ?, ?)",
+        (to_text(now), extractor, model, namespace, budget, kind),
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
 
 
+def start_by_hand(db: sqlite3.Connection, now: datetime, kind: Kind) -> int:
+    """Open a run that a person makes; its number. It ends in the same transaction."""
+    return start(db, now, "", "", "", kind=kind)
+
+
 def close_dead(db: sqlite3.Connection, now: datetime) -> None:
     """Whoever holds the run lock is the only live run: others died in mid-work."""
     for row in db.execute("SELECT id FROM runs WHERE outcome = 'running'").fetchall():
-        finish(db, row["id"], now, "interrupted", {})
+        finish(db, row["id"], now, "interrupted", _done(db, row["id"]))
+
+
+def _done(db: sqlite3.Connection, run_id: int) -> dict[str, int]:
+    """What a run came to that could not say so itself."""
+    columns = {
+        "insert": "inserted", "update": "updated", "strengthen": "strengthened",
+        "supersede": "superseded", "delete": "deleted",
+    }  # fmt: skip
+    rows = db.execute(
+        "SELECT operation, count(*) AS n FROM operations WHERE run_id = ? "
+        "GROUP BY operation",
+        (run_id,),
+    )
+    counts = {columns[row["operation"]]: row["n"] for row in rows}
+    for name, what in (
+        ("threads_reflected", "count(DISTINCT thread_id)"),
+        ("candidates", "coalesce(sum(json_array_length(candidates)), 0)"),
+    ):
+        row = db.execute(
+            f"SELECT {what} AS n FROM extractions WHERE run_id = ?", (run_id,)
+        ).fetchone()
+        counts[name] = row["n"]
+    return counts
+
+
+def begin_stage(db: sqlite3.Connection, run_id: int, stage: str, now: datetime) -> None:
+    """Note in the journal that a stage begins, and that the one before has ended."""
+    end_stage(db, run_id, now)
+    db.execute(
+        "INSERT INTO journal (run_id, stage, began_at) VALUES (?, ?, ?)",
+        (run_id, stage, to_text(now)),
+    )
+
+
+def end_stage(db: sqlite3.Connection, run_id: int, now: datetime) -> None:
+    """Note in the journal that the stage under way has ended."""
+    db.execute(
+        "UPDATE journal SET ended_at = ? WHERE run_id = ? AND ended_at IS NULL",
+        (to_text(now), run_id),
+    )
+
+
+def stages(db: sqlite3.Connection, run_id: int) -> list[dict[str, Any]]:
+    """The journal of a run: each stage, when it began and ended, None where the run
+    died in it."""
+    rows = db.execute(
+        "SELECT stage, began_at, ended_at FROM journal WHERE run_id = ? ORDER BY id",
+        (run_id,),
+    )
+    return [dict(row) for row in rows]
+
+
+def undone(db: sqlite3.Connection, run_id: int, by: int) -> None:
+    """Note that a run was taken back, and so what it had taken back itself holds."""
+    db.execute("UPDATE runs SET undoes = ? WHERE id = ?", (run_id, by))
+    undoer: int | None = by
+    while True:
+        db.execute("UPDATE runs SET undone_by = ? WHERE id = ?", (undoer, run_id))
+        row = db.execute("SELECT undoes FROM runs WHERE id = ?", (run_id,)).fetchone()
+        if row["undoes"] is None:
+            return
+        undoer, run_id = (run_id if undoer is None else None), row["undoes"]
 
 
 def finish(
@@ -81,6 +150,19 @@ def finish(
         f"UPDATE runs SET finished_at = ?, outcome = ?, error = ?{named} WHERE id = ?",
         (to_text(now), outcome, error, *columns.values(), run_id),
     )
+
+
+def count_costs(db: sqlite3.Connection, run_id: int) -> None:
+    """Write down anew what a run's requests come to."""
+    spent = cost(db, run_id)
+    db.execute(
+        "UPDATE runs SET input_tokens = ?, output_tokens = ?, cache_read_tokens = ?, "
+        "cache_write_tokens = ?, dollars = ? WHERE id = ?",
+        (
+            spent.input_tokens, spent.output_tokens, spent.cache_read_tokens,
+            spent.cache_write_tokens, spent.dollars, run_id,
+        ),
+    )  # fmt: skip
 
 
 def last(db: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:

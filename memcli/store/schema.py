@@ -348,6 +348,103 @@ def _add_asking(db: "Database") -> None:
     )
 
 
+def _add_history(db: "Database") -> None:
+    """What people do by hand, what was undone, what is not to come back."""
+    # kind: reflect | apply | add | edit | forget | purge | undo | fix
+    db.table("runs").add_column("kind", str, not_null_default="reflect")
+    for name, kind in (
+        ("undoes", int),  # the run that this one took back
+        ("undone_by", int),  # the run that took this one back, while that holds
+    ):  # fmt: skip
+        db.table("runs").add_column(name, kind)
+    # The stages of a run, in order. `ended_at` is NULL where it died.
+    db.table("journal").create(
+        {
+            "id": int,
+            "run_id": int,
+            "stage": str,  # read | consolidate left | extract | embed | consolidate
+            "began_at": str,
+            "ended_at": str,
+        },
+        pk="id",
+        not_null={"run_id", "stage", "began_at"},
+        foreign_keys=[("run_id", "runs", "id")],
+    )
+    db.table("journal").create_index(["run_id"])
+    # Who works on the database now, until when that counts without a heartbeat.
+    db.table("leases").create(
+        {
+            "name": str,
+            "owner": str,
+            "host": str,
+            "pid": int,
+            "stage": str,
+            "since": str,
+            "beat_at": str,
+            "expires_at": str,
+        },
+        pk="name",
+        not_null={"owner", "host", "pid", "since", "beat_at", "expires_at"},
+    )
+    # When a person wrote or edited it last; NULL if it is all a machine's.
+    db.table("memories").add_column("by_hand", str)
+    # Texts that a memory had before: an agent may still repeat one.
+    db.table("past_texts").create(
+        {"namespace": str, "text_key": str, "memory_id": int},
+        pk=("namespace", "text_key", "memory_id"),
+    )
+    # What is not to come back, as keyed hashes: no text can be read from them.
+    db.table("tombstones").create(
+        {
+            "id": int,
+            "run_id": int,
+            "memory_id": int,
+            "why": str,  # forgotten | edited
+            "statement": str,
+            "gist": str,
+            "lifted_in": int,  # the run that allowed it again
+        },
+        pk="id",
+        not_null={"run_id", "memory_id", "why", "statement", "gist"},
+    )
+    db.table("tombstones").create_index(["statement"])
+    db.table("tombstones").create_index(["gist"])
+    db.table("tombstones").create_index(["run_id"])
+    db.table("tombstone_quotes").create(
+        {
+            "tombstone_id": int,
+            "quote": str,
+            "message": str,  # the words around it, hashed
+            "first_word": int,
+            "last_word": int,
+            "shared": int,  # other memories stand on the same words
+        },
+        pk=("tombstone_id", "quote", "message", "first_word"),
+        foreign_keys=[("tombstone_id", "tombstones", "id")],
+    )
+    db.table("tombstone_quotes").create_index(["quote"])
+    db.table("tombstone_quotes").create_index(["message"])
+    # Messages and threads that were removed for good, as keyed hashes.
+    db.table("purged").create({"hash": str, "run_id": int}, pk="hash")
+    db.table("keys").create({"name": str, "value": str}, pk="name")
+    # What a run that is undone had marked, so that it can be marked again.
+    db.table("undone_messages").create(
+        {"run_id": int, "message": int, "reflected_in": int},
+        pk=("run_id", "message"),
+    )
+    # Which threads a run did anew, in place of what they gave before.
+    db.table("redone_threads").create(
+        {"run_id": int, "thread_id": str}, pk=("run_id", "thread_id")
+    )
+    # What undo looks up, however large the file is.
+    db.table("extractions").create_index(["consolidated_in"])
+    db.table("memories").create_index(["superseded_by"])
+    db.execute(
+        "CREATE INDEX idx_messages_run ON messages (reflected_in, thread_id) "
+        "WHERE reflected_in IS NOT NULL"
+    )
+
+
 Step = Callable[["Database"], None]
 STEPS: tuple[Step, ...] = (
     _create_runs,
@@ -358,6 +455,7 @@ STEPS: tuple[Step, ...] = (
     _create_vectors,
     _add_cursors,
     _add_asking,
+    _add_history,
 )
 
 

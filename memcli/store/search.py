@@ -27,6 +27,7 @@ class Query:
     after: datetime | None = None
     before: datetime | None = None
     superseded: bool = False
+    as_of: datetime | None = None
 
 
 def search_memories(db: sqlite3.Connection, query: Query) -> list[Hit]:
@@ -45,7 +46,7 @@ def search_memories(db: sqlite3.Connection, query: Query) -> list[Hit]:
         )
         for item in ranked
         if not found[item.id].deleted
-        and (query.superseded or found[item.id].valid_to is None)
+        and (query.superseded or query.as_of or found[item.id].valid_to is None)
     ]
     return hits[: query.limit]
 
@@ -162,6 +163,10 @@ def _allowed_memories(db: sqlite3.Connection, query: Query) -> set[int] | None:
     parameters: list[str] = []
     if query.namespace is not None:
         clause, values = memories.below(query.namespace)
+        where.append(clause)
+        parameters += values
+    if query.as_of is not None:
+        clause, values = memories.held_at(query.as_of)
         where.append(clause)
         parameters += values
     where, parameters = _between("valid_from", query, where, parameters)

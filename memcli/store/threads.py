@@ -296,7 +296,7 @@ def redo(db: sqlite3.Connection, thread_id: str) -> None:
     )
     # What waits of an earlier time is not consolidated any more, but stays known.
     db.execute(
-        "UPDATE extractions SET replaced = 1, "
+        "UPDATE extractions SET replaced = replaced + 1, "
         "consolidated_in = coalesce(consolidated_in, run_id) WHERE thread_id = ?",
         (thread_id,),
     )
@@ -343,6 +343,23 @@ def messages(
     )
     for row in rows:
         yield row["id"], message_of(row), row["reflected_in"] is None
+
+
+def said_by_people(
+    db: sqlite3.Connection, thread_id: str, quotes: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Of quotes, as (message id, words), those that a person said, as (words, the
+    whole message)."""
+    found = []
+    for message_id, words in quotes:
+        row = db.execute(
+            "SELECT text FROM messages WHERE thread_id = ? AND message_id = ? "
+            "AND role = 'user'",
+            (thread_id, message_id),
+        ).fetchone()
+        if row is not None:
+            found.append((words, row["text"]))
+    return found
 
 
 def message_of(row: sqlite3.Row) -> Message:

@@ -88,8 +88,11 @@ def put(
         done += len(fresh)
 
 
-def remove(db: sqlite3.Connection, owner: Owner, ids: Sequence[int]) -> None:
-    """Forget the vectors of these rows; their slots become holes."""
+def remove(
+    db: sqlite3.Connection, owner: Owner, ids: Sequence[int], *, wipe: bool = False
+) -> None:
+    """Forget the vectors of these rows; their slots become holes, which with `wipe`
+    hold no bits of them."""
     for id in ids:
         row = db.execute(
             f"DELETE FROM {owner}_vectors WHERE id = ? RETURNING page, slot", (id,)
@@ -105,6 +108,27 @@ def remove(db: sqlite3.Connection, owner: Owner, ids: Sequence[int]) -> None:
             f"UPDATE {owner}_vector_pages SET ids = ? WHERE page = ?",
             (page_ids.tobytes(), row["page"]),
         )
+        if wipe:
+            _wipe(db, owner, row["page"], row["slot"])
+
+
+def _wipe(db: sqlite3.Connection, owner: Owner, page: int, slot: int) -> None:
+    row = db.execute(
+        f"SELECT count, bits FROM {owner}_vector_pages WHERE page = ?", (page,)
+    ).fetchone()
+    bits = np.frombuffer(row["bits"], np.uint8).copy().reshape(row["count"], -1)
+    bits[slot] = 0
+    db.execute(
+        f"UPDATE {owner}_vector_pages SET bits = ? WHERE page = ?",
+        (bits.tobytes(), page),
+    )
+
+
+def mark_bare(db: sqlite3.Connection, owner: Owner, ids: Sequence[int]) -> None:
+    """Note that these rows have no vector; the next run makes them."""
+    db.executemany(
+        f"UPDATE {owner} SET embedded = 0 WHERE id = ?", [(id,) for id in ids]
+    )
 
 
 def nearest(

@@ -1,0 +1,217 @@
+"""Tombstones: what was forgotten, or put right by hand, is not learned again.
+
+They keep keyed hashes only. A statement is known again by its words, and by the
+words it was taken from: the same place in the same message, whatever file it
+comes from, or the same sentence in another. The key lies in the same file, so a
+guess can be tried on them, but nothing can be read.
+"""
+
+import hashlib
+import secrets
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from memcli.textkey import gist, text_key, words
+
+Why = Literal["forgotten", "edited"]
+
+# Fewer words are said on many occasions, and are no evidence in themselves.
+_TELLING_WORDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A quote and the message it stands in."""
+
+    quote: str
+    message: str
+
+
+def bury(
+    db: sqlite3.Connection,
+    run_id: int,
+    memory_id: int,
+    namespace: str,
+    text: str,
+    said: Iterable[tuple[Said, bool]],
+    why: Why,
+) -> None:
+    """Keep a statement from coming back. Of each quote it is told whether other
+    memories stand on the same words."""
+    key = _key(db)
+    cursor = db.execute(
+        "INSERT INTO tombstones (run_id, memory_id, why, statement, gist) "
+        "VALUES (?, ?, ?, ?, ?)",
+        (
+            run_id, memory_id, why,
+            _hash(key, "statement", namespace, text_key(text)),
+            _gist(key, namespace, text),
+        ),
+    )  # fmt: skip
+    for one, shared in said:
+        place = _place(one)
+        if place is None:
+            continue
+        db.execute(
+            "INSERT OR IGNORE INTO tombstone_quotes VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                cursor.lastrowid, _hash(key, "quote", text_key(one.quote)),
+                _hash(key, "message", *words(one.message)), *place, shared,
+            ),
+        )  # fmt: skip
+
+
+def any_stand(db: sqlite3.Connection) -> bool:
+    """Whether there is any tombstone at all."""
+    found = db.execute("SELECT 1 FROM tombstones WHERE lifted_in IS NULL LIMIT 1")
+    return found.fetchone() is not None
+
+
+def on(
+    db: sqlite3.Connection, namespace: str, text: str, said: Sequence[Said]
+) -> Why | None:
+    """Why a statement with this evidence is not to be stored; None if it may be."""
+    key = _key(db)
+    row = db.execute(
+        "SELECT why FROM tombstones WHERE lifted_in IS NULL "
+        "AND (statement = ? OR gist = ?)",
+        (
+            _hash(key, "statement", namespace, text_key(text)),
+            _gist(key, namespace, text),
+        ),
+    ).fetchone()
+    for one in said:
+        row = row or _on_words(db, key, one)
+    return row["why"] if row else None
+
+
+def _on_words(db: sqlite3.Connection, key: bytes, one: Said) -> sqlite3.Row | None:
+    place = _place(one)
+    if place is None:
+        return None
+    first, last = place
+    found: sqlite3.Row | None = db.execute(
+        "SELECT t.why FROM tombstone_quotes q JOIN tombstones t "
+        "ON t.id = q.tombstone_id WHERE t.lifted_in IS NULL AND q.shared = 0 "
+        "AND (q.quote = ? OR (q.message = ? AND q.first_word < ? "
+        "AND q.last_word > ?))",
+        (
+            _hash(key, "quote", text_key(one.quote)),
+            _hash(key, "message", *words(one.message)), last, first,
+        ),
+    ).fetchone()  # fmt: skip
+    return found
+
+
+def lift(db: sqlite3.Connection, run_id: int, namespace: str, text: str) -> int:
+    """A person says it anew: it may be known again; how many tombstones that was."""
+    key = _key(db)
+    done = db.execute(
+        "UPDATE tombstones SET lifted_in = ? WHERE lifted_in IS NULL "
+        "AND (statement = ? OR gist = ?)",
+        (
+            run_id,
+            _hash(key, "statement", namespace, text_key(text)),
+            _gist(key, namespace, text),
+        ),
+    )
+    return done.rowcount
+
+
+def undo(db: sqlite3.Connection, of: int, by: int) -> None:
+    """Take back what one run did to tombstones, in the name of another."""
+    db.execute("UPDATE tombstones SET lifted_in = NULL WHERE lifted_in = ?", (of,))
+    db.execute(
+        "UPDATE tombstones SET lifted_in = ? WHERE run_id = ? AND lifted_in IS NULL",
+        (by, of),
+    )
+
+
+def count(db: sqlite3.Connection) -> int:
+    """How many statements are kept from coming back."""
+    row = db.execute("SELECT count(*) AS n FROM tombstones WHERE lifted_in IS NULL")
+    number: int = row.fetchone()["n"]
+    return number
+
+
+def purge_message(
+    db: sqlite3.Connection, run_id: int, key: str, role: str, text: str, sent_at: str
+) -> None:
+    """Keep a message that was removed for good from being read again."""
+    for one in _message_hashes(_key(db), key, role, text, sent_at):
+        db.execute("INSERT OR IGNORE INTO purged VALUES (?, ?)", (one, run_id))
+
+
+def purge_thread(db: sqlite3.Connection, run_id: int, thread_id: str) -> None:
+    """Keep a whole conversation from being read again, also what is yet to come."""
+    hash = _hash(_key(db), "thread", thread_id)
+    db.execute("INSERT OR IGNORE INTO purged VALUES (?, ?)", (hash, run_id))
+
+
+class Purged:
+    """What was removed for good, at hand while files are read."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        row = db.execute("SELECT 1 FROM purged LIMIT 1").fetchone()
+        self._key = _key(db) if row is not None else None
+
+    def has(self, thread_id: str, key: str, role: str, text: str, sent_at: str) -> bool:
+        """Whether this message is not to be read."""
+        if self._key is None:
+            return False
+        hashes = _message_hashes(self._key, key, role, text, sent_at)
+        hashes.append(_hash(self._key, "thread", thread_id))
+        marks = ",".join("?" * len(hashes))
+        found = self._db.execute(
+            f"SELECT 1 FROM purged WHERE hash IN ({marks})", hashes
+        )
+        return found.fetchone() is not None
+
+
+def _message_hashes(
+    key: bytes, message_key: str, role: str, text: str, sent_at: str
+) -> list[str]:
+    """A message is known by its key, and a copy under another name by its words;
+    by few words only together with the minute."""
+    spoken = words(text)
+    when = sent_at[:16] if len(spoken) < 2 * _TELLING_WORDS else ""
+    return [
+        _hash(key, "key", message_key),
+        _hash(key, "words", role, when, *spoken),
+    ]
+
+
+def _place(one: Said) -> tuple[int, int] | None:
+    """Where the quote stands among the words of its message, from and up to;
+    None for words that would be no evidence."""
+    message, quote = words(one.message), words(one.quote)
+    if len(message) < _TELLING_WORDS or not quote:
+        return None
+    for start in range(len(message) - len(quote) + 1):
+        if message[start : start + len(quote)] == quote:
+            return start, start + len(quote)
+    return None
+
+
+def _gist(key: bytes, namespace: str, text: str) -> str:
+    """One telling word alone does not make two statements the same."""
+    telling = gist(text)
+    same = telling if len(telling.split()) > 1 else text_key(text)
+    return _hash(key, "gist", namespace, same)
+
+
+def _key(db: sqlite3.Connection) -> bytes:
+    row = db.execute("SELECT value FROM keys WHERE name = 'tombstones'").fetchone()
+    if row is None:
+        fresh = secrets.token_hex(32)
+        db.execute("INSERT INTO keys VALUES ('tombstones', ?)", (fresh,))
+        return bytes.fromhex(fresh)
+    return bytes.fromhex(row["value"])
+
+
+def _hash(key: bytes, *parts: str) -> str:
+    joined = "\x00".join(parts).encode()
+    return hashlib.blake2b(joined, key=key, digest_size=16).hexdigest()

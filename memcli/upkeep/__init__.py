@@ -1,0 +1,1 @@
+"""What people do to the memories themselves: add, edit, forget, undo, plan, audit."""

@@ -1,0 +1,181 @@
+"""Undo: the exact inverse of a run.
+
+What the run touched is as it was before, from the snapshots in history. A run in
+the middle can be undone when nothing later stands on what it did. Undoing is a run
+itself, so it can be undone, too.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from memcli.embeddings.choose import encoder
+from memcli.errors import UsageError
+from memcli.store import history, marks, runs, tombstones, vectors
+from memcli.store.database import transaction
+from memcli.store.history import Change, NetChange
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What was taken back: by which run, how many memories of it are as before, and
+    which threads are due again."""
+
+    run_id: int
+    memories: int
+    due: Sequence[str]
+
+
+def undo(
+    db: sqlite3.Connection, run_id: int, now: datetime, *, due_again: bool = True
+) -> Undone:
+    """Take back a whole run; the caller holds the run lock.
+
+    Its threads are due again unless `due_again` says otherwise. Raises UsageError,
+    with the runs that are in the way, when later ones changed the same memories.
+    """
+    ready = _vectors(db, run_id)
+    with transaction(db):
+        run = runs.get(db, run_id)
+        _check(run, run_id)
+        changes = history.of_run(db, run_id)
+        if blocking := _in_the_way(db, run_id, changes):
+            raise UsageError(_why_not(run_id, blocking))
+        if since := marks.reflected_since(db, run_id):
+            raise UsageError(
+                f"the threads that run {run_id} made due were reflected again by run "
+                f"{since[-1]}; undo that first"
+            )
+        by = runs.start_by_hand(db, now, "undo")
+        _restore(db, changes, by, run_id, now, ready)
+        due = marks.take_back(db, run_id, due_again=due_again)
+        tombstones.undo(db, run_id, by)
+        runs.undone(db, run_id, by)
+        counts = {
+            "inserted": sum(not c.exists and c.existed for c in changes),
+            "updated": sum(c.exists and c.existed for c in changes),
+            "deleted": sum(c.exists and not c.existed for c in changes),
+        }
+        runs.finish(db, by, now, "done", counts)
+    return Undone(by, len(changes), due)
+
+
+def _check(run: Mapping[str, object] | None, run_id: int) -> None:
+    if run is None:
+        raise UsageError(f"no run {run_id}; `memcli runs` lists them")
+    if run["undone_by"] is not None:
+        by = run["undone_by"]
+        raise UsageError(
+            f"run {run_id} is undone, by run {by}; `memcli undo {by}` brings it back"
+        )
+    if run["kind"] == "purge":
+        raise UsageError(
+            f"run {run_id} removed things for good; nothing of them is left"
+        )
+    if run["outcome"] == "running":
+        raise UsageError(f"run {run_id} is still under way")
+
+
+def _in_the_way(
+    db: sqlite3.Connection, run_id: int, changes: Sequence[NetChange]
+) -> dict[int, list[int]]:
+    """Later runs that stand on what this one did, with the memories."""
+    found: dict[int, list[int]] = {}
+    cancelled = _cancelled(db)
+    for change in changes:
+        id = change.memory_id
+        rows = db.execute(
+            "SELECT DISTINCT run_id FROM operations WHERE memory_id = ? AND id > ? "
+            "AND run_id <> ?",
+            (id, change.last, run_id),
+        ).fetchall()
+        later = [row["run_id"] for row in rows]
+        standing = [run for run in later if run not in cancelled]
+        if not standing and not history.is_still(db, id, change.after):
+            standing = later[-1:] or [run_id]
+        if not change.existed and change.exists:
+            standing += _referring(db, id, run_id)
+        for run in dict.fromkeys(standing):
+            found.setdefault(run, []).append(id)
+    return dict(sorted(found.items()))
+
+
+def _cancelled(db: sqlite3.Connection) -> set[int]:
+    """Runs that are undone, and those that undid them."""
+    rows = db.execute(
+        "SELECT id, undone_by FROM runs WHERE undone_by IS NOT NULL"
+    ).fetchall()
+    pairs = {row["id"]: row["undone_by"] for row in rows}
+    # An undo that is undone, and what undid it, are among them.
+    return set(pairs) | set(pairs.values())
+
+
+def _referring(db: sqlite3.Connection, memory_id: int, run_id: int) -> list[int]:
+    """The runs that made other memories end with this one."""
+    rows = db.execute(
+        "SELECT max(o.run_id) AS run FROM memories m JOIN operations o "
+        "ON o.memory_id = m.id WHERE m.superseded_by = ? AND m.deleted_in IS NULL "
+        "AND m.id NOT IN (SELECT memory_id FROM operations WHERE run_id = ?) "
+        "GROUP BY m.id",
+        (memory_id, run_id),
+    )
+    return [row["run"] for row in rows]
+
+
+def _why_not(run_id: int, blocking: Mapping[int, Sequence[int]]) -> str:
+    named = []
+    for run, ids in list(blocking.items())[:5]:
+        listed = ", ".join(map(str, ids[:5])) + (", …" if len(ids) > 5 else "")
+        which = "memory" if len(ids) == 1 else "memories"
+        named.append(f"run {run} ({which} {listed})")
+    if len(blocking) > 5:
+        named.append(f"{len(blocking) - 5} more")
+    newest = max(blocking)
+    return (
+        f"run {run_id} cannot be undone alone: what it changed was changed again by "
+        f"{'; '.join(named)}; undo {newest} first"
+    )
+
+
+def _vectors(db: sqlite3.Connection, run_id: int) -> dict[str, vectors.Vector]:
+    """Vectors for the texts that come back, made before the file is locked."""
+    model = vectors.model(db)
+    texts = [
+        str(change.before["text"])
+        for change in history.of_run(db, run_id)
+        if change.before is not None and change.existed
+        and (not change.exists or change.before["text"] != change.after["text"])
+    ]  # fmt: skip
+    if model is None or not texts:
+        return {}
+    return dict(zip(texts, encoder(model).encode(texts), strict=True))
+
+
+def _restore(
+    db: sqlite3.Connection,
+    changes: Sequence[NetChange],
+    by: int,
+    run_id: int,
+    now: datetime,
+    ready: Mapping[str, vectors.Vector],
+) -> None:
+    gone, anew = [], {}
+    for change in reversed(changes):
+        what = Change(by, change.after["namespace"], now)
+        then = change.before if change.existed else None
+        if not change.existed and not change.exists:
+            continue  # made and taken away by the same run
+        reason = f"run {run_id} was undone"
+        if history.restore(db, what, change.memory_id, then, reason):
+            assert then is not None
+            anew[change.memory_id] = str(then["text"])
+        elif then is None:
+            gone.append(change.memory_id)
+    vectors.remove(db, "memories", [*gone, *anew])
+    have = {id: ready[text] for id, text in anew.items() if text in ready}
+    if have:
+        vectors.put(db, "memories", list(have), np.stack(list(have.values())))
+    vectors.mark_bare(db, "memories", [id for id in anew if id not in have])
