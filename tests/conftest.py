@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 from memcli.__main__ import main
+from tests import messages_api as api
 
 # A slow machine is no fault of the code.
 settings.register_profile("memcli", deadline=None)
@@ -33,6 +35,7 @@ class Result:
 
 
 Cli = Callable[..., Result]
+Serve = Callable[..., api.Server]
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +71,25 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return Result(code if isinstance(code, int) else 0, out, err)
 
     return run
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Starts a server that the client finds by itself; options as `api.serving`. The
+    model behind it remembers what people say they prefer, unless told otherwise."""
+    from tests.asking.conftest import attentive
+
+    with ExitStack() as stack:
+
+        def start(
+            answer: Callable[[dict[str, Any]], api.Answer] = attentive, **options: Any
+        ) -> api.Server:
+            server = stack.enter_context(api.serving(answer, **options))
+            monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
+            monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+            return server
+
+        yield start
 
 
 def said(

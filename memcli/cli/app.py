@@ -11,7 +11,7 @@ from memcli import __version__
 # Each is a function of that name in the module of that name, in this package.
 COMMANDS = (
     "reflect", "apply", "watch", "search", "show", "add", "edit", "forget", "history",
-    "runs", "diff", "undo", "status", "retry", "inspect", "formats",
+    "runs", "diff", "undo", "status", "retry", "audit", "inspect", "formats",
     "export", "backup", "config",
 )  # fmt: skip
 

@@ -73,9 +73,13 @@ def edit(
         )
 
 
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def _edited(text: str) -> str:
     """The text out of the person's editor."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not _at_a_terminal():
         raise UsageError("say how it is to read: memcli edit ID TEXT")
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory() as folder:  # of this user only

@@ -257,7 +257,7 @@ def _repeated(candidate: Candidate, near: Neighbours) -> Memory | None:
             break
         if _is_anothers(candidate, memory) or candidate.schema or memory.schema:
             continue
-        if _sameparticulars(candidate.text, memory.text):
+        if same_particulars(candidate.text, memory.text):
             return memory
     return None
 
@@ -267,7 +267,7 @@ def _why_repeat(candidate: Candidate, memory: Memory) -> str:
     return "said again" if exact else "said again in other words"
 
 
-def _sameparticulars(one: str, other: str) -> bool:
+def same_particulars(one: str, other: str) -> bool:
     """Nearly the same telling words, numbers among them, and the same negation."""
     mine, theirs = particulars(one), particulars(other)
     if is_negated(one) != is_negated(other):

@@ -184,12 +184,7 @@ def copied(path: Path) -> Iterator[sqlite3.Connection]:
         target = Path(folder, "copy.db")
         if path.exists():
             _check_path(path, create=False)
-            with (
-                explain_errors(path),
-                contextlib.closing(
-                    _open(f"file:{_quoted(path)}?mode=ro", uri=True)
-                ) as db,
-            ):
+            with explain_errors(path), contextlib.closing(_untouched(path)) as db:
                 _check_owner(db, path)
                 backup(db, target)
         with explain_errors(target), contextlib.closing(connect(target)) as copy:
@@ -201,8 +196,7 @@ def is_up_to_date(path: Path) -> bool:
     if not path.exists():
         return False
     _check_path(path, create=False)
-    name = f"file:{_quoted(path)}?mode=ro"
-    with explain_errors(path), contextlib.closing(_open(name, uri=True)) as db:
+    with explain_errors(path), contextlib.closing(_untouched(path)) as db:
         _check_owner(db, path)
         return schema.version(db) == len(schema.STEPS)
 
@@ -235,6 +229,14 @@ def _open(name: str, *, uri: bool = False) -> sqlite3.Connection:
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA foreign_keys = ON")
     return db
+
+
+def _untouched(path: Path) -> sqlite3.Connection:
+    """A connection that migrates nothing, whatever the version. Where it may write it
+    could, since one that may not leaves SQLite's files behind it."""
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return _open(str(path))
+    return _open_read_only(path)
 
 
 def _open_read_only(path: Path) -> sqlite3.Connection:
@@ -304,13 +306,9 @@ def _check_path(path: Path, *, create: bool) -> None:
 def _network_file_system(path: Path) -> str | None:
     """The kind of network drive a path is on; None for a local disk, or where the
     system does not say."""
-    try:
-        listed = Path("/proc/self/mounts").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
     folder = os.path.realpath(path.parent)
     best, kind = "", ""
-    for line in listed.splitlines():
+    for line in _mounts().splitlines():
         fields = line.split(" ")
         if len(fields) < 3:
             continue
@@ -319,6 +317,14 @@ def _network_file_system(path: Path) -> str | None:
         if inside and len(point) >= len(best):
             best, kind = point, fields[2]
     return kind if kind in _NETWORK else None
+
+
+def _mounts() -> str:
+    """What is mounted where, as Linux lists it."""
+    try:
+        return Path("/proc/self/mounts").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _make_private(path: Path) -> None:

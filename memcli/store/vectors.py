@@ -124,6 +124,38 @@ def _wipe(db: sqlite3.Connection, owner: Owner, page: int, slot: int) -> None:
     )
 
 
+def misplaced(db: sqlite3.Connection, owner: Owner) -> int:
+    """How many vectors are not in the slot that they, or a page, says."""
+    pages: dict[int, NDArray[np.int64]] = {}
+    wrong = 0
+    for row in db.execute(f"SELECT page, count, ids, bits FROM {owner}_vector_pages"):
+        ids = np.frombuffer(row["ids"], np.int64)
+        pages[row["page"]] = ids
+        if len(ids) != row["count"] or (len(ids) and len(row["bits"]) % len(ids)):
+            wrong += 1
+    placed = sum(int((ids != _HOLE).sum()) for ids in pages.values())
+    found = 0
+    for row in db.execute(f"SELECT id, page, slot FROM {owner}_vectors"):
+        ids = pages.get(row["page"], np.empty(0, np.int64))
+        if row["slot"] < len(ids) and ids[row["slot"]] == row["id"]:
+            found += 1
+        else:
+            wrong += 1
+    return wrong + placed - found
+
+
+def place_anew(db: sqlite3.Connection, owner: Owner) -> None:
+    """Write the pages anew from the vectors, without holes."""
+    if not misplaced(db, owner):
+        return
+    rows = db.execute(f"SELECT id, vector FROM {owner}_vectors ORDER BY id").fetchall()
+    db.execute(f"DELETE FROM {owner}_vectors")
+    db.execute(f"DELETE FROM {owner}_vector_pages")
+    if rows:
+        joined = np.frombuffer(b"".join(row["vector"] for row in rows), "<f4")
+        put(db, owner, [row["id"] for row in rows], joined.reshape(len(rows), -1))
+
+
 def mark_bare(db: sqlite3.Connection, owner: Owner, ids: Sequence[int]) -> None:
     """Note that these rows have no vector; the next run makes them."""
     db.executemany(

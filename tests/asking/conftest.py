@@ -1,34 +1,14 @@
-"""A server, and a model behind it that remembers what people say they prefer."""
+"""A model that remembers what people say they prefer, and what it was shown."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests import messages_api as api
 from tests.conftest import said, write_lines
 
-Serve = Callable[..., api.Server]
 _FENCE = re.compile(r"-[0-9a-f]{8}>")
-
-
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Starts a server that the client finds by itself; options as `api.serving`."""
-    with ExitStack() as stack:
-
-        def start(
-            answer: Callable[[dict[str, Any]], api.Answer] = attentive, **options: Any
-        ) -> api.Server:
-            server = stack.enter_context(api.serving(answer, **options))
-            monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
-            monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-            return server
-
-        yield start
 
 
 def attentive(request: dict[str, Any]) -> api.Answer:

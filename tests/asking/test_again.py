@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from memcli.extractors.claude import ClaudeExtractor
-from tests.asking.conftest import Serve, chats, extractions, shown
-from tests.conftest import Cli, said, write_lines
+from tests.asking.conftest import chats, extractions, shown
+from tests.conftest import Cli, Serve, said, write_lines
 
 
 def texts(cli: Cli, *options: str) -> list[str]:

@@ -12,8 +12,8 @@ import pytest
 
 from memcli.asking import batch as batch_api
 from tests import messages_api as api
-from tests.asking.conftest import Serve, attentive, chats, extractions, shown
-from tests.conftest import Cli, said, write_lines
+from tests.asking.conftest import attentive, chats, extractions, shown
+from tests.conftest import Cli, Serve, said, write_lines
 
 
 def asked(server: api.Server) -> list[str]:

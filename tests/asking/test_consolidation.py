@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests import messages_api as api
-from tests.asking.conftest import Serve, decide, shown
-from tests.conftest import Cli, said, write_lines
+from tests.asking.conftest import decide, shown
+from tests.conftest import Cli, Serve, said, write_lines
 
 # Near enough to each other to be in doubt, and no repeats by their words.
 KNOWN = "The user has a cat called Miso."

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests import messages_api as api
-from tests.asking.conftest import Serve, attentive, chats, extractions, shown
-from tests.conftest import Cli, said, write_lines
+from tests.asking.conftest import attentive, chats, extractions, shown
+from tests.conftest import Cli, Serve, said, write_lines
 
 FAULTS = (
     "429", "529", "500", "reset", "hang", "garbage", "nonsense", "refusal", "truncated",

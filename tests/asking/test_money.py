@@ -9,8 +9,8 @@ import pytest
 from memcli.asking.prices import price_of
 from memcli.models import Usage
 from tests import messages_api as api
-from tests.asking.conftest import Serve, chats, extractions, shown
-from tests.conftest import Cli, said, write_lines
+from tests.asking.conftest import chats, extractions, shown
+from tests.conftest import Cli, Serve, said, write_lines
 
 
 def spent(server: api.Server) -> float:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests import messages_api as api
-from tests.asking.conftest import Serve, chats, extractions
-from tests.conftest import Cli, said, write_lines
+from tests.asking.conftest import chats, extractions
+from tests.conftest import Cli, Serve, said, write_lines
 
 TEA: dict[str, Any] = {
     "text": "The user prefers tea.",

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests import messages_api as api
-from tests.asking.conftest import Serve, decide
-from tests.conftest import Cli, said, write_lines
+from tests.asking.conftest import decide
+from tests.conftest import Cli, Serve, said, write_lines
 
 MODELS = '''
 from typing import Literal
