@@ -19,8 +19,8 @@ from memcli.store.database import (
     connect_to_read,
     explain_errors,
     run_lock,
+    transaction,
 )
-from memcli.store.lease import hold
 from memcli.when import parse_moment, utc_now
 
 Db = Annotated[
@@ -183,12 +183,17 @@ def opened_to_write(
 @contextmanager
 def alone(path: Path, *, wait: bool = False) -> Iterator[sqlite3.Connection]:
     """An existing database that no run works on meanwhile. Raises Locked."""
+    from memcli.store import runs
+    from memcli.store.lease import hold  # readers do not pay for it
+
     with (
         explain_errors(path),
         closing(connect(path, create=False, notice=notice)) as db,
         run_lock(path, wait=wait, notice=notice),
         hold(db, utc_now),
     ):
+        with transaction(db):
+            runs.close_dead(db, utc_now())  # whoever had begun one is gone
         yield db
 
 

@@ -89,6 +89,9 @@ def _print(found: dict[str, Any], now: datetime) -> None:
             f"{threads.MAX_ATTEMPTS} times and are left alone; `memcli retry` makes "
             "them due", "dim",
         ))  # fmt: skip
+    if found["forgotten"]:
+        count = plural(found["forgotten"], "statement")
+        out.print(f"  forgotten  {count} that would not be learned again")
     if found["in_batches"]:
         out.print(f"  batches  {plural(found['in_batches'], 'thread')} under way")
     if (run := found["under_way"]) is not None:

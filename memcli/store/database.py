@@ -14,6 +14,7 @@ _HEADER = b"SQLite format 3\x00"
 # Writers wait for each other so long; the longest write is the end of a large run.
 _BUSY_SECONDS = 180.0
 _WAIT_SECONDS = 0.5
+_WIPE = "words to wipe"
 # On these SQLite's write-ahead log, which is shared memory, is not safe.
 _NETWORK = {
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ncpfs", "ceph", "glusterfs",
@@ -203,14 +204,32 @@ def is_up_to_date(path: Path) -> bool:
 
 def wipe_free_space(db: sqlite3.Connection) -> None:
     """Leave nothing readable of what was deleted: neither in the full-text indexes,
-    nor in free pages, nor in the log."""
+    nor in free pages, nor in the log. Raises StoreError when a reader keeps an older
+    state for so long that the log cannot be emptied."""
     db.execute("PRAGMA secure_delete = ON")
     for table in ("memories_fts", "messages_fts"):
         # Deleted words stay in older segments of the index until they are merged.
         db.execute(f"INSERT INTO {table}({table}) VALUES ('rebuild')")
         db.execute(f"INSERT INTO {table}({table}) VALUES ('optimize')")
     db.execute("VACUUM")
-    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    if busy:
+        raise StoreError(
+            "it is removed, but another program reads an older state, so its words are "
+            "still in the log; `memcli audit --fix` empties it later"
+        )
+    db.execute("DELETE FROM keys WHERE name = ?", (_WIPE,))
+
+
+def note_to_wipe(db: sqlite3.Connection) -> None:
+    """Note, with what is being deleted, that nothing readable may stay of it."""
+    db.execute("INSERT OR REPLACE INTO keys VALUES (?, '')", (_WIPE,))
+
+
+def is_to_wipe(db: sqlite3.Connection) -> bool:
+    """Whether that was not done yet: there was no room, or a reader in the way."""
+    found = db.execute("SELECT 1 FROM keys WHERE name = ?", (_WIPE,)).fetchone()
+    return found is not None
 
 
 def backups_beside(path: Path) -> list[Path]:

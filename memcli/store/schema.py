@@ -439,10 +439,6 @@ def _add_history(db: "Database") -> None:
     # What undo looks up, however large the file is.
     db.table("extractions").create_index(["consolidated_in"])
     db.table("memories").create_index(["superseded_by"])
-    db.execute(
-        "CREATE INDEX idx_messages_run ON messages (reflected_in, thread_id) "
-        "WHERE reflected_in IS NOT NULL"
-    )
 
 
 Step = Callable[["Database"], None]

@@ -18,10 +18,12 @@ from memcli.models import Memory
 from memcli.redaction import holds_secret
 from memcli.reflection.consolidate import REPEAT_COSINE, same_particulars
 from memcli.store import history, memories, vectors
+from memcli.store.database import is_to_wipe
 from memcli.when import to_text
 
 Check = Literal[
     "damage", "duplicate", "contradiction", "undated", "unsourced", "secret",
+    "leftover",
     "reference", "vector", "index", "history",
 ]  # fmt: skip
 
@@ -59,6 +61,7 @@ def audit(db: sqlite3.Connection, now: datetime) -> Iterator[Finding]:
     yield from contradictions(db)
     yield from duplicates(db)
     yield from secrets(db)
+    yield from leftovers(db)
     yield from drifted_history(db)
     for owner in OWNERS:
         yield from stray_vectors(db, owner)
@@ -207,6 +210,15 @@ def secrets(db: sqlite3.Connection) -> Iterator[Finding]:
             yield Finding(
                 "secret", f"msg-{row['id']}", "holds a secret", fix, row["id"]
             )
+
+
+def leftovers(db: sqlite3.Connection) -> Iterator[Finding]:
+    """Words that were removed for good, and may still stand in free pages."""
+    if is_to_wipe(db):
+        yield Finding(
+            "leftover", "file", "what was removed is still in free pages of the file",
+            "compacts it",
+        )  # fmt: skip
 
 
 def drifted_history(db: sqlite3.Connection) -> Iterator[Finding]:

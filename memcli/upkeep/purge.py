@@ -17,7 +17,7 @@ from memcli.extractors.schemas import text_of
 from memcli.models import Candidate, Op
 from memcli.reflection.profiles import patched
 from memcli.store import extractions, history, memories, runs, tombstones, vectors
-from memcli.store.database import transaction
+from memcli.store.database import note_to_wipe, transaction
 from memcli.store.history import Change
 from memcli.textkey import text_key
 from memcli.when import to_text
@@ -76,6 +76,7 @@ def purge(db: sqlite3.Connection, scope: Scope, now: datetime) -> Found:
                 gone.add(id)
             else:
                 kept.append((id, said))
+        note_to_wipe(db)
         _note_hashes(db, run_id, scope, found)
         for id, candidate in kept:
             _thin(db, id, candidate, found.messages, now)

@@ -14,7 +14,12 @@ from memcli.embeddings.choose import encoder
 from memcli.models import Op
 from memcli.redaction import redact
 from memcli.store import history, runs, vectors
-from memcli.store.database import transaction, wipe_free_space
+from memcli.store.database import (
+    is_to_wipe,
+    note_to_wipe,
+    transaction,
+    wipe_free_space,
+)
 from memcli.store.history import Change
 from memcli.textkey import text_key
 from memcli.upkeep.audit import OWNERS, Finding
@@ -45,6 +50,7 @@ def repair(
                     "as it was found: changed outside of memcli", None,
                 )  # fmt: skip
         if any(finding.check == "secret" for finding in fixable):
+            note_to_wipe(db)
             _redact_all(db, change)
         if any(finding.check == "vector" for finding in fixable):
             _replace_vectors(db)
@@ -53,7 +59,7 @@ def repair(
                 name = finding.where
                 db.execute(f"INSERT INTO {name}({name}) VALUES ('rebuild')")
         runs.finish(db, run_id, now, "done", _counts(db, run_id))
-    if any(finding.check == "secret" for finding in fixable):
+    if is_to_wipe(db):
         wipe_free_space(db)
     return run_id
 

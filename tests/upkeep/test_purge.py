@@ -1,7 +1,10 @@
 """`forget --thread`, `--namespace`, `--before`: removed for good, every trace of it."""
 
 import json
+import sqlite3
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import Cli, Serve, said, write_lines
 from tests.messages_api import tool_call
@@ -203,6 +206,21 @@ def test_what_a_model_was_asked_and_answered_goes_too(cli: Cli, serve: Serve) ->
     cli("forget", "--thread", "a", "--thread", "b", "--yes")
     assert b"dark" not in bytes_on_disk()
     assert cli("status", "--json").json["dollars"] == spent  # the bill stays
+
+
+def test_words_that_could_not_be_wiped_are_wiped_later(cli: Cli, say: Say) -> None:
+    say("a", "I live in Ghent.")
+    with pytest.MonkeyPatch.context() as full:
+
+        def no_room(db: object) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        full.setattr("memcli.store.database.wipe_free_space", no_room)
+        failed = cli("forget", "--thread", "a", "--yes")
+        assert (failed.code, failed.err.count("\n")) == (2, 1)
+    assert "leftover" in cli("audit").out
+    assert cli("audit", "--fix").code == 0
+    assert b"Ghent" not in bytes_on_disk()
 
 
 def test_copies_from_before_an_update_are_named(cli: Cli, say: Say) -> None:

@@ -116,6 +116,13 @@ def test_what_is_undone_cannot_be_undone_again(cli: Cli, say: Say) -> None:
     assert cli("undo", "99").code == 2
 
 
+def test_a_run_that_died_is_undone_as_far_as_it_came(cli: Cli, say: Say) -> None:
+    say("a", "I live in Ghent.")
+    change("UPDATE runs SET outcome = 'running'")
+    assert cli("undo", "1").code == 0
+    assert texts(cli) == []
+
+
 def test_undo_and_redo_many_times(cli: Cli, say: Say) -> None:
     say("a", "I live in Ghent.")
     for run in range(1, 6):
