@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench bench-reading bench-asking fuzz clean
+.PHONY: demo test lint bench bench-reading bench-asking bench-durability fuzz kill siege clean
 
 demo: $(VENV)/.installed
 	@rm -f demo.db demo.db-wal demo.db-shm demo.db.lock
@@ -31,9 +31,22 @@ bench-reading: $(VENV)/.installed-test
 bench-asking: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/asking.py
 
+# What the journal costs, and a store of a million messages, which is made once and
+# kept in the temporary folder: some minutes, and 9 GB of disk.
+bench-durability: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/durability.py
+
 # 2,000 damaged files of each format; the suite tries a few of each kind.
 fuzz: $(VENV)/.installed-test
 	$(BIN)/python -m tests.transcripts.mutants 2000
+
+# Ten processes at one database for a minute; the suite does it for some seconds.
+siege: $(VENV)/.installed-test
+	$(BIN)/python -m tests.durability.siege 60
+
+# 200 runs of each kind killed, at every commit and at random; the suite kills a few.
+kill: $(VENV)/.installed-test
+	$(BIN)/python -m tests.durability.kill 200
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -1,6 +1,8 @@
 """`memcli apply FILE`: do what `reflect --plan FILE` said."""
 
+import sqlite3
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +37,8 @@ def apply(
         running.working(path, stop, wait=wait) as (store, _),
     ):
         changes = plan.apply(store, planned, utc_now())
-        embed_messages(store, values["embedding-model"], listener, stop)
+        with suppress(sqlite3.Error):  # it is done; the next run embeds what is left
+            embed_messages(store, values["embedding-model"], listener, stop)
         described = changes_json(store, changes) if json_ else []
     if json_:
         print_json({"run": planned.run_id, "changes": described})

@@ -1,5 +1,6 @@
 """`memcli forget`: single memories, or whole conversations for good."""
 
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ import typer
 from memcli import namespaces
 from memcli.cli import options
 from memcli.cli.wording import plural, print_json
-from memcli.errors import NamespaceError, UsageError
+from memcli.errors import NamespaceError, StoreError, UsageError
 from memcli.store import database, threads
 from memcli.upkeep import by_hand, purge
 from memcli.upkeep.purge import Found, Scope
@@ -80,8 +81,18 @@ def forget(
         _ask(found)
     with options.alone(path, wait=wait) as store:
         found = purge.purge(store, scope, utc_now())
-        database.wipe_free_space(store)
+        _wipe(store, found)
     _tell(found, path, "removed for good", json_)
+
+
+def _wipe(store: sqlite3.Connection, found: Found) -> None:
+    try:
+        database.wipe_free_space(store)
+    except (sqlite3.Error, StoreError) as error:
+        raise StoreError(
+            f"{_what(found)} removed, but their words may still be in the file's free "
+            f"pages ({error}); `memcli audit --fix` wipes them"
+        ) from error
 
 
 def _forget_memories(path: Path, ids: list[str], dry_run: bool, as_json: bool) -> None:

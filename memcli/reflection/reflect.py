@@ -86,11 +86,12 @@ def _read(
 def _do(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
     """Everything that changes memories, and what it came to."""
     try:
-        _consolidate(run, extractor)  # what an earlier run had to leave
         run.stage("extract")
         _extract(run, named, extractor)
         run.stage("embed")
         _embed(run.db, run.request, run.listener, run.stop)
+        # With what an earlier run had to leave, in one order: a run that was killed
+        # half-way through its threads comes to the same as one that was not.
         _consolidate(run, extractor)
     except LeaseLost:
         raise  # the run that took over has closed this one

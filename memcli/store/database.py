@@ -215,8 +215,7 @@ def wipe_free_space(db: sqlite3.Connection) -> None:
     busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     if busy:
         raise StoreError(
-            "it is removed, but another program reads an older state, so its words are "
-            "still in the log; `memcli audit --fix` empties it later"
+            "another program reads an older state, so the log cannot be emptied"
         )
     db.execute("DELETE FROM keys WHERE name = ?", (_WIPE,))
 

@@ -7,11 +7,22 @@ they are as they were: a run holds, or it does not, however often that changed.
 
 import sqlite3
 
+# A message of a thread that was done anew, marked as it had been before that.
+_AS_BEFORE = (
+    "EXISTS (SELECT 1 FROM redone_messages d WHERE d.run_id = u.run_id "
+    "AND d.message = u.message AND d.reflected_in = messages.reflected_in)"
+)
+
 
 def note_redone(db: sqlite3.Connection, run_id: int, thread_id: str) -> None:
     """Note that a run put something in place of what a thread gave before."""
     db.execute(
         "INSERT OR IGNORE INTO redone_threads VALUES (?, ?)", (run_id, thread_id)
+    )
+    db.execute(
+        "UPDATE redone_messages SET run_id = ? WHERE run_id = 0 "
+        "AND message IN (SELECT id FROM messages WHERE thread_id = ?)",
+        (run_id, thread_id),
     )
 
 
@@ -19,8 +30,9 @@ def take_back(db: sqlite3.Connection, run_id: int, *, due_again: bool) -> list[s
     """Take back what a run marked; the threads that are due again.
 
     `run_id` may be an undo: then what it took back is marked again. What was
-    extracted stays known, so that the same question is not asked twice. A thread
-    that the run had done anew is not due: what it gave before holds again.
+    extracted stays known, so that the same question is not asked twice. Of a thread
+    that the run had done anew only what was new to it is due: what the rest gave
+    before holds again.
     """
     root, depth = _root(db, run_id)
     redone = _redone(db, root)
@@ -32,21 +44,51 @@ def take_back(db: sqlite3.Connection, run_id: int, *, due_again: bool) -> list[s
     due = []
     for thread_id, first in _threads(db, root):
         _count_replaced(db, root, thread_id, first, thread_id in redone, 1)
-        if thread_id not in redone:
-            _unmark(db, root, thread_id, due_again=due_again)
+        if _unmark(db, root, thread_id, due_again=due_again):
             due.append(thread_id)
     return due if due_again else []
 
 
+def undone_since(db: sqlite3.Connection, run_id: int) -> int | None:
+    """If a run brought another back: the one that has undone that again."""
+    root, depth = _root(db, run_id)
+    if depth == 0 or depth % 2:
+        return None
+    row = db.execute("SELECT undone_by FROM runs WHERE id = ?", (root,)).fetchone()
+    by: int | None = row["undone_by"]
+    return by
+
+
+def left_alone(db: sqlite3.Connection, run_id: int) -> bool:
+    """Whether a run undid an undo that had left the threads alone: so does whoever
+    undoes it."""
+    row = db.execute(
+        "SELECT o.not_again FROM runs r JOIN runs o ON o.id = r.undoes WHERE r.id = ?",
+        (run_id,),
+    ).fetchone()
+    return row is not None and bool(row["not_again"])
+
+
 def reflected_since(db: sqlite3.Connection, run_id: int) -> list[int]:
-    """Runs that have reflected again what an undo made due, if `run_id` is one."""
+    """Runs that have reflected again what an undo made due, if `run_id` is one;
+    else those that did threads of the run anew."""
     root, depth = _root(db, run_id)
     if depth % 2 == 0:
-        return []
+        rows = db.execute(
+            "SELECT DISTINCT d.run_id FROM extractions e JOIN redone_threads d "
+            "ON d.thread_id = e.thread_id JOIN runs r ON r.id = d.run_id "
+            "WHERE e.consolidated_in = ? AND d.run_id > ? AND r.undone_by IS NULL "
+            "ORDER BY d.run_id",
+            (root, root),
+        )
+        return [row["run_id"] for row in rows]
     rows = db.execute(
-        "SELECT DISTINCT m.reflected_in FROM undone_messages u "
-        "JOIN messages m ON m.id = u.message WHERE u.run_id = ? "
-        "AND m.reflected_in <> u.reflected_in ORDER BY m.reflected_in",
+        "SELECT DISTINCT messages.reflected_in FROM undone_messages u "
+        "JOIN messages ON messages.id = u.message "
+        "JOIN runs r ON r.id = messages.reflected_in AND r.undone_by IS NULL "
+        "WHERE u.run_id = ? "
+        f"AND messages.reflected_in <> u.reflected_in AND NOT {_AS_BEFORE} "
+        "ORDER BY messages.reflected_in",
         (root,),
     )
     return [row["reflected_in"] for row in rows]
@@ -104,8 +146,9 @@ def _count_replaced(
 
 def _unmark(
     db: sqlite3.Connection, run_id: int, thread_id: str, *, due_again: bool
-) -> None:
-    """The thread's messages that the run's extractions showed are new again."""
+) -> bool:
+    """The thread's messages that the run's extractions showed are new again, or as
+    they were if the run did the thread anew; whether any are new."""
     db.execute(
         "INSERT OR IGNORE INTO undone_messages "
         "SELECT ?, id, reflected_in FROM messages WHERE thread_id = ? "
@@ -113,23 +156,29 @@ def _unmark(
         "WHERE consolidated_in = ? AND thread_id = ?)",
         (run_id, thread_id, run_id, thread_id),
     )
-    if not due_again:
-        return
-    db.execute(
-        "UPDATE messages SET reflected_in = NULL WHERE thread_id = ? AND id IN "
-        "(SELECT message FROM undone_messages WHERE run_id = ?)",
-        (thread_id, run_id),
+    before = (
+        "(SELECT d.reflected_in FROM redone_messages d "
+        "WHERE d.run_id = u.run_id AND d.message = u.message)"
     )
+    new = db.execute(
+        f"UPDATE messages SET reflected_in = {before} FROM undone_messages u "
+        "WHERE u.run_id = ? AND u.message = messages.id AND messages.thread_id = ? "
+        f"AND (? OR {before} IS NOT NULL) RETURNING messages.reflected_in",
+        (run_id, thread_id, due_again),
+    ).fetchall()
+    if all(row["reflected_in"] is not None for row in new):
+        return False
     db.execute(
         "UPDATE threads SET attempts = 0, error = NULL WHERE id = ?", (thread_id,)
     )
+    return True
 
 
 def _mark_again(db: sqlite3.Connection, run_id: int) -> None:
     db.execute(
         "UPDATE messages SET reflected_in = u.reflected_in FROM undone_messages u "
         "WHERE u.run_id = ? AND u.message = messages.id "
-        "AND messages.reflected_in IS NULL",
+        f"AND (messages.reflected_in IS NULL OR {_AS_BEFORE})",
         (run_id,),
     )
     db.execute("DELETE FROM undone_messages WHERE run_id = ?", (run_id,))

@@ -115,9 +115,14 @@ def stages(db: sqlite3.Connection, run_id: int) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
-def undone(db: sqlite3.Connection, run_id: int, by: int) -> None:
+def undone(
+    db: sqlite3.Connection, run_id: int, by: int, *, not_again: bool = False
+) -> None:
     """Note that a run was taken back, and so what it had taken back itself holds."""
-    db.execute("UPDATE runs SET undoes = ? WHERE id = ?", (run_id, by))
+    db.execute(
+        "UPDATE runs SET undoes = ?, not_again = ? WHERE id = ?",
+        (run_id, not_again, by),
+    )
     undoer: int | None = by
     while True:
         db.execute("UPDATE runs SET undone_by = ? WHERE id = ?", (undoer, run_id))

@@ -355,6 +355,7 @@ def _add_history(db: "Database") -> None:
     for name, kind in (
         ("undoes", int),  # the run that this one took back
         ("undone_by", int),  # the run that took this one back, while that holds
+        ("not_again", int),  # an undo that left the threads alone
     ):  # fmt: skip
         db.table("runs").add_column(name, kind)
     # The stages of a run, in order. `ended_at` is NULL where it died.
@@ -402,7 +403,6 @@ def _add_history(db: "Database") -> None:
             "why": str,  # forgotten | edited
             "statement": str,
             "gist": str,
-            "lifted_in": int,  # the run that allowed it again
         },
         pk="id",
         not_null={"run_id", "memory_id", "why", "statement", "gist"},
@@ -410,6 +410,13 @@ def _add_history(db: "Database") -> None:
     db.table("tombstones").create_index(["statement"])
     db.table("tombstones").create_index(["gist"])
     db.table("tombstones").create_index(["run_id"])
+    # Runs that allowed a statement again. Like the tombstones themselves they count
+    # only while they are not undone.
+    db.table("tombstone_lifts").create(
+        {"tombstone_id": int, "run_id": int},
+        pk=("tombstone_id", "run_id"),
+        foreign_keys=[("tombstone_id", "tombstones", "id")],
+    )
     db.table("tombstone_quotes").create(
         {
             "tombstone_id": int,
@@ -435,6 +442,12 @@ def _add_history(db: "Database") -> None:
     # Which threads a run did anew, in place of what they gave before.
     db.table("redone_threads").create(
         {"run_id": int, "thread_id": str}, pk=("run_id", "thread_id")
+    )
+    # By which run their messages had been reflected before; `run_id` is 0 until a run
+    # has done the thread anew.
+    db.table("redone_messages").create(
+        {"run_id": int, "message": int, "reflected_in": int},
+        pk=("run_id", "message"),
     )
     # What undo looks up, however large the file is.
     db.table("extractions").create_index(["consolidated_in"])

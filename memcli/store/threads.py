@@ -292,6 +292,11 @@ def forgive(db: sqlite3.Connection, thread_ids: Iterable[str]) -> None:
 def redo(db: sqlite3.Connection, thread_id: str) -> None:
     """Make all of a thread new to reflection, which replaces what it gave before."""
     db.execute(
+        "INSERT OR IGNORE INTO redone_messages SELECT 0, id, reflected_in "
+        "FROM messages WHERE thread_id = ? AND reflected_in IS NOT NULL",
+        (thread_id,),
+    )
+    db.execute(
         "UPDATE messages SET reflected_in = NULL WHERE thread_id = ?", (thread_id,)
     )
     # What waits of an earlier time is not consolidated any more, but stays known.

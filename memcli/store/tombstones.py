@@ -19,6 +19,14 @@ Why = Literal["forgotten", "edited"]
 
 # Fewer words are said on many occasions, and are no evidence in themselves.
 _TELLING_WORDS = 4
+# A tombstone stands while the run that set it holds, and none that allowed the
+# statement again does, however often they were undone and redone.
+STANDS = (
+    "NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = t.run_id "
+    "AND r.undone_by IS NOT NULL) "
+    "AND NOT EXISTS (SELECT 1 FROM tombstone_lifts l JOIN runs r ON r.id = l.run_id "
+    "WHERE l.tombstone_id = t.id AND r.undone_by IS NULL)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,7 @@ def bury(
 
 def any_stand(db: sqlite3.Connection) -> bool:
     """Whether there is any tombstone at all."""
-    found = db.execute("SELECT 1 FROM tombstones WHERE lifted_in IS NULL LIMIT 1")
+    found = db.execute(f"SELECT 1 FROM tombstones t WHERE {STANDS} LIMIT 1")
     return found.fetchone() is not None
 
 
@@ -75,8 +83,7 @@ def on(
     """Why a statement with this evidence is not to be stored; None if it may be."""
     key = _key(db)
     row = db.execute(
-        "SELECT why FROM tombstones WHERE lifted_in IS NULL "
-        "AND (statement = ? OR gist = ?)",
+        f"SELECT why FROM tombstones t WHERE (statement = ? OR gist = ?) AND {STANDS}",
         (
             _hash(key, "statement", namespace, text_key(text)),
             _gist(key, namespace, text),
@@ -94,9 +101,9 @@ def _on_words(db: sqlite3.Connection, key: bytes, one: Said) -> sqlite3.Row | No
     first, last = place
     found: sqlite3.Row | None = db.execute(
         "SELECT t.why FROM tombstone_quotes q JOIN tombstones t "
-        "ON t.id = q.tombstone_id WHERE t.lifted_in IS NULL AND q.shared = 0 "
+        "ON t.id = q.tombstone_id WHERE q.shared = 0 "
         "AND (q.quote = ? OR (q.message = ? AND q.first_word < ? "
-        "AND q.last_word > ?))",
+        f"AND q.last_word > ?)) AND {STANDS}",
         (
             _hash(key, "quote", text_key(one.quote)),
             _hash(key, "message", *words(one.message)), last, first,
@@ -109,8 +116,8 @@ def lift(db: sqlite3.Connection, run_id: int, namespace: str, text: str) -> int:
     """A person says it anew: it may be known again; how many tombstones that was."""
     key = _key(db)
     done = db.execute(
-        "UPDATE tombstones SET lifted_in = ? WHERE lifted_in IS NULL "
-        "AND (statement = ? OR gist = ?)",
+        "INSERT INTO tombstone_lifts SELECT t.id, ? FROM tombstones t "
+        f"WHERE (statement = ? OR gist = ?) AND {STANDS}",
         (
             run_id,
             _hash(key, "statement", namespace, text_key(text)),
@@ -120,18 +127,9 @@ def lift(db: sqlite3.Connection, run_id: int, namespace: str, text: str) -> int:
     return done.rowcount
 
 
-def undo(db: sqlite3.Connection, of: int, by: int) -> None:
-    """Take back what one run did to tombstones, in the name of another."""
-    db.execute("UPDATE tombstones SET lifted_in = NULL WHERE lifted_in = ?", (of,))
-    db.execute(
-        "UPDATE tombstones SET lifted_in = ? WHERE run_id = ? AND lifted_in IS NULL",
-        (by, of),
-    )
-
-
 def count(db: sqlite3.Connection) -> int:
     """How many statements are kept from coming back."""
-    row = db.execute("SELECT count(*) AS n FROM tombstones WHERE lifted_in IS NULL")
+    row = db.execute(f"SELECT count(*) AS n FROM tombstones t WHERE {STANDS}")
     number: int = row.fetchone()["n"]
     return number
 

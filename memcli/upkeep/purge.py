@@ -443,6 +443,7 @@ def _remove_messages(db: sqlite3.Connection, found: Found) -> None:
     vectors.remove(db, "messages", ids, wipe=True)
     for table, column in (
         ("message_edits", "message"), ("undone_messages", "message"),
+        ("redone_messages", "message"),
     ):  # fmt: skip
         db.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(id,) for id in ids])
     for some in _chunks(ids):

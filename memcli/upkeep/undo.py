@@ -14,7 +14,7 @@ import numpy as np
 
 from memcli.embeddings.choose import encoder
 from memcli.errors import UsageError
-from memcli.store import history, marks, runs, tombstones, vectors
+from memcli.store import history, marks, runs, vectors
 from memcli.store.database import transaction
 from memcli.store.history import Change, NetChange
 
@@ -41,19 +41,24 @@ def undo(
     with transaction(db):
         run = runs.get(db, run_id)
         _check(run, run_id)
+        if (by_now := marks.undone_since(db, run_id)) is not None:
+            raise UsageError(
+                f"run {run_id} brought back what run {by_now} undid since; "
+                f"undo {by_now} first"
+            )
         changes = history.of_run(db, run_id)
         if blocking := _in_the_way(db, run_id, changes):
             raise UsageError(_why_not(run_id, blocking))
         if since := marks.reflected_since(db, run_id):
             raise UsageError(
-                f"the threads that run {run_id} made due were reflected again by run "
+                f"threads of run {run_id} were reflected again by run "
                 f"{since[-1]}; undo that first"
             )
         by = runs.start_by_hand(db, now, "undo")
         _restore(db, changes, by, run_id, now, ready)
+        due_again = due_again and not marks.left_alone(db, run_id)
         due = marks.take_back(db, run_id, due_again=due_again)
-        tombstones.undo(db, run_id, by)
-        runs.undone(db, run_id, by)
+        runs.undone(db, run_id, by, not_again=not due_again)
         counts = {
             "inserted": sum(not c.exists and c.existed for c in changes),
             "updated": sum(c.exists and c.existed for c in changes),
@@ -84,7 +89,7 @@ def _in_the_way(
 ) -> dict[int, list[int]]:
     """Later runs that stand on what this one did, with the memories."""
     found: dict[int, list[int]] = {}
-    cancelled = _cancelled(db)
+    cancelled = _cancelled(db, run_id)
     for change in changes:
         id = change.memory_id
         rows = db.execute(
@@ -97,32 +102,38 @@ def _in_the_way(
         if not standing and not history.is_still(db, id, change.after):
             standing = later[-1:] or [run_id]
         if not change.existed and change.exists:
-            standing += _referring(db, id, run_id)
+            standing += _referring(db, change, run_id, cancelled)
         for run in dict.fromkeys(standing):
             found.setdefault(run, []).append(id)
     return dict(sorted(found.items()))
 
 
-def _cancelled(db: sqlite3.Connection) -> set[int]:
-    """Runs that are undone, and those that undid them."""
+def _cancelled(db: sqlite3.Connection, since: int) -> set[int]:
+    """Later runs that are undone, and those that undid them: together they come to
+    nothing. What undid an earlier run is no such pair."""
     rows = db.execute(
-        "SELECT id, undone_by FROM runs WHERE undone_by IS NOT NULL"
+        "SELECT id, undone_by FROM runs WHERE undone_by IS NOT NULL AND id > ?",
+        (since,),
     ).fetchall()
     pairs = {row["id"]: row["undone_by"] for row in rows}
     # An undo that is undone, and what undid it, are among them.
     return set(pairs) | set(pairs.values())
 
 
-def _referring(db: sqlite3.Connection, memory_id: int, run_id: int) -> list[int]:
-    """The runs that made other memories end with this one."""
+def _referring(
+    db: sqlite3.Connection, change: NetChange, run_id: int, cancelled: set[int]
+) -> list[int]:
+    """The later runs that made other memories end with this one."""
     rows = db.execute(
-        "SELECT max(o.run_id) AS run FROM memories m JOIN operations o "
-        "ON o.memory_id = m.id WHERE m.superseded_by = ? AND m.deleted_in IS NULL "
-        "AND m.id NOT IN (SELECT memory_id FROM operations WHERE run_id = ?) "
-        "GROUP BY m.id",
-        (memory_id, run_id),
+        "SELECT DISTINCT o.run_id FROM memories m JOIN operations o "
+        "ON o.memory_id = m.id WHERE m.superseded_by = :memory "
+        "AND m.deleted_in IS NULL AND o.id > :last "
+        "AND json_extract(o.after, '$.superseded_by') = :memory "
+        "AND json_extract(o.before, '$.superseded_by') IS NOT :memory "
+        "AND m.id NOT IN (SELECT memory_id FROM operations WHERE run_id = :run)",
+        {"memory": change.memory_id, "last": change.last, "run": run_id},
     )
-    return [row["run"] for row in rows]
+    return [row["run_id"] for row in rows if row["run_id"] not in cancelled]
 
 
 def _why_not(run_id: int, blocking: Mapping[int, Sequence[int]]) -> str:

@@ -218,6 +218,7 @@ def test_words_that_could_not_be_wiped_are_wiped_later(cli: Cli, say: Say) -> No
         full.setattr("memcli.store.database.wipe_free_space", no_room)
         failed = cli("forget", "--thread", "a", "--yes")
         assert (failed.code, failed.err.count("\n")) == (2, 1)
+        assert "memcli audit --fix" in failed.err
     assert "leftover" in cli("audit").out
     assert cli("audit", "--fix").code == 0
     assert b"Ghent" not in bytes_on_disk()
