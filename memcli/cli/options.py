@@ -13,7 +13,6 @@ import typer
 from memcli import config
 from memcli.errors import UsageError
 from memcli.models import Memory
-from memcli.store import memories
 from memcli.store.database import (
     connect,
     connect_to_read,
@@ -199,6 +198,8 @@ def alone(path: Path, *, wait: bool = False) -> Iterator[sqlite3.Connection]:
 
 def memory(db: sqlite3.Connection, id: str) -> Memory:
     """The memory of a number as a person writes it; raises UsageError."""
+    from memcli.store import memories
+
     number = int(id) if id.isdecimal() and len(id) < 19 else -1
     found = memories.get_many(db, [number]).get(number)
     if found is None:

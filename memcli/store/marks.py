@@ -49,19 +49,20 @@ def take_back(db: sqlite3.Connection, run_id: int, *, due_again: bool) -> list[s
     return due if due_again else []
 
 
-def undone_since(db: sqlite3.Connection, run_id: int) -> int | None:
-    """If a run brought another back: the one that has undone that again."""
-    root, depth = _root(db, run_id)
-    if depth == 0 or depth % 2:
-        return None
-    row = db.execute("SELECT undone_by FROM runs WHERE id = ?", (root,)).fetchone()
-    by: int | None = row["undone_by"]
-    return by
+def latest(db: sqlite3.Connection, run_id: int) -> int:
+    """The last word on whether a run holds: itself, or the end of its undoings."""
+    while True:
+        row = db.execute(
+            "SELECT max(id) AS id FROM runs WHERE undoes = ?", (run_id,)
+        ).fetchone()
+        if row["id"] is None:
+            return run_id
+        run_id = row["id"]
 
 
 def left_alone(db: sqlite3.Connection, run_id: int) -> bool:
-    """Whether a run undid an undo that had left the threads alone: so does whoever
-    undoes it."""
+    """Whether a run brought back what an undo had taken away without making the
+    threads due: whoever undoes it leaves them alone again."""
     row = db.execute(
         "SELECT o.not_again FROM runs r JOIN runs o ON o.id = r.undoes WHERE r.id = ?",
         (run_id,),

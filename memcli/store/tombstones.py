@@ -7,7 +7,7 @@ guess can be tried on them, but nothing can be read.
 """
 
 import hashlib
-import secrets
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -204,7 +204,7 @@ def _gist(key: bytes, namespace: str, text: str) -> str:
 def _key(db: sqlite3.Connection) -> bytes:
     row = db.execute("SELECT value FROM keys WHERE name = 'tombstones'").fetchone()
     if row is None:
-        fresh = secrets.token_hex(32)
+        fresh = os.urandom(32).hex()
         db.execute("INSERT INTO keys VALUES ('tombstones', ?)", (fresh,))
         return bytes.fromhex(fresh)
     return bytes.fromhex(row["value"])

@@ -37,28 +37,24 @@ def undo(
     Its threads are due again unless `due_again` says otherwise. Raises UsageError,
     with the runs that are in the way, when later ones changed the same memories.
     """
-    ready = _vectors(db, run_id)
+    ready = _vectors(db, marks.latest(db, run_id))
     with transaction(db):
-        run = runs.get(db, run_id)
-        _check(run, run_id)
-        if (by_now := marks.undone_since(db, run_id)) is not None:
-            raise UsageError(
-                f"run {run_id} brought back what run {by_now} undid since; "
-                f"undo {by_now} first"
-            )
-        changes = history.of_run(db, run_id)
-        if blocking := _in_the_way(db, run_id, changes):
+        _check(db, run_id)
+        # What was undone and brought back is taken away by undoing the last of that.
+        last = marks.latest(db, run_id)
+        changes = history.of_run(db, last)
+        if blocking := _in_the_way(db, last, changes):
             raise UsageError(_why_not(run_id, blocking))
-        if since := marks.reflected_since(db, run_id):
+        if since := marks.reflected_since(db, last):
             raise UsageError(
                 f"threads of run {run_id} were reflected again by run "
                 f"{since[-1]}; undo that first"
             )
         by = runs.start_by_hand(db, now, "undo")
         _restore(db, changes, by, run_id, now, ready)
-        due_again = due_again and not marks.left_alone(db, run_id)
-        due = marks.take_back(db, run_id, due_again=due_again)
-        runs.undone(db, run_id, by, not_again=not due_again)
+        due_again = due_again and not marks.left_alone(db, last)
+        due = marks.take_back(db, last, due_again=due_again)
+        runs.undone(db, last, by, not_again=not due_again)
         counts = {
             "inserted": sum(not c.exists and c.existed for c in changes),
             "updated": sum(c.exists and c.existed for c in changes),
@@ -68,13 +64,14 @@ def undo(
     return Undone(by, len(changes), due)
 
 
-def _check(run: Mapping[str, object] | None, run_id: int) -> None:
+def _check(db: sqlite3.Connection, run_id: int) -> None:
+    run = runs.get(db, run_id)
     if run is None:
         raise UsageError(f"no run {run_id}; `memcli runs` lists them")
     if run["undone_by"] is not None:
-        by = run["undone_by"]
+        last = marks.latest(db, run_id)
         raise UsageError(
-            f"run {run_id} is undone, by run {by}; `memcli undo {by}` brings it back"
+            f"run {run_id} is undone already; `memcli undo {last}` brings it back"
         )
     if run["kind"] == "purge":
         raise UsageError(
