@@ -41,12 +41,11 @@ def run(
 ) -> Iterator[tuple[Item, Future[Result]]]:
     """Every item with its finished future, in the order of finishing.
 
-    An item is taken when a worker's result was handed back: if the process dies,
-    no more work is lost than there are workers. `look` is called every now and
-    then by the calling thread. Once `stopping` says so nothing new starts; what
-    runs is waited for and handed back, so that finished work is kept, unless
-    `give_up` says that it was long enough: what still runs then goes with the
-    process.
+    At most twice as many items as workers are taken from `items` ahead of
+    time. `look` is called every now and then by the calling thread. Once
+    `stopping` says so nothing new starts; what runs is waited for and handed
+    back, so that finished work is kept, unless `give_up` says that it was long
+    enough: what still runs then goes with the process.
     """
     source = iter(items)
     pending: dict[Future[Result], Item] = {}
@@ -69,7 +68,7 @@ def run(
     begun = 0
     try:
         while True:
-            while not stopping() and len(pending) < workers:
+            while not stopping() and len(pending) < 2 * workers:
                 try:
                     item = next(source)
                 except StopIteration:

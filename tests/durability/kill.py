@@ -26,8 +26,9 @@ from tests.conftest import said, write_lines
 from tests.durability.forks import Command, Forks, Outcome, forking
 
 WORKERS = 3
-# Requests under way at the kill, answered or not: one for each worker.
-MOST_LOST = WORKERS
+# Requests under way at the kill, or answered and not stored yet: the pool has twice as
+# many in hand as workers, so that none waits while an answer is stored.
+MOST_LOST = 2 * WORKERS
 # Runs after which everything must be done; a batch takes one to come back.
 MOST_RUNS = 6
 # More new messages of the long thread than that do not fit one answer.
