@@ -57,6 +57,7 @@ class Memories:
             raise UsageError("limit must be at least 1")
         if scope not in ("memories", "messages", "all"):
             raise UsageError(f"unknown scope {scope!r}: memories, messages or all")
+        query = query.encode("utf-8", "replace").decode()  # bytes of another encoding
         if not query.strip():
             raise UsageError("the query is empty")
         if (as_of or known_at) and scope != "memories":

@@ -3,7 +3,12 @@
 import re
 import unicodedata
 
-_WORD = re.compile(r"[^\W_]+(?:[.'’@#+\-/][^\W_]+)*[+#]*")
+# Vowel signs are no letters to `\w`, but part of the word; and a sign or a currency
+# is part of the number.
+_LETTERS = r"(?:[^\W_]|[\u0300-\u036f\u064b-\u065f\u0900-\u0dff\u0e00-\u0eff\u200d])+"
+_WORD = re.compile(
+    rf"(?:(?<!\w)[+\-−$€£¥](?=[\d.]))?{_LETTERS}(?:[.'’@#+\-/]{_LETTERS})*[+#%€]*"
+)
 # Words that can come or go without changing what is stated. Never negations.
 _LIGHT = {
     "a", "an", "the", "really", "very", "just", "also", "still", "always", "quite",
@@ -59,10 +64,19 @@ def is_negated(text: str) -> bool:
     return bool(NEGATIONS & set(words(text)))
 
 
+# From Ghent to Lisbon is not to Ghent from Lisbon.
+_DIRECTIONS = {"from", "to", "before", "after", "over", "than"}
+
+
 def gist(text: str) -> str:
     """Equal for texts that state the same in nearly the same words: their telling
-    words in order, and whether that is denied."""
-    telling = []
+    words in order, with what denies or turns them."""
+    telling: list[str] = []
     for word in words(text):
-        telling += [one for one in particulars(word) if one not in telling]
-    return ("not " if is_negated(text) else "") + " ".join(telling)
+        if word in NEGATIONS:
+            telling.append("not")
+        elif word in _DIRECTIONS:
+            telling.append(word)
+        else:
+            telling += [one for one in particulars(word) if one not in telling]
+    return " ".join(telling)

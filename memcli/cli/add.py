@@ -31,7 +31,9 @@ def add(
     ] = None,
     replaces: Annotated[
         list[int] | None,
-        typer.Option(metavar="ID", help="A memory that ends with this one."),
+        typer.Option(
+            max=2**63 - 1, metavar="ID", help="A memory that ends with this one."
+        ),
     ] = None,
     json_: options.Json = False,
 ) -> None:

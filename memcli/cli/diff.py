@@ -19,7 +19,10 @@ from memcli.store.history import NetChange
 
 
 def diff(
-    run: Annotated[int, typer.Argument(metavar="RUN", help="As `memcli runs` lists.")],
+    run: Annotated[
+        int,
+        typer.Argument(max=2**63 - 1, metavar="RUN", help="As `memcli runs` lists."),
+    ],
     db: options.Db = None,
     json_: options.Json = False,
 ) -> None:

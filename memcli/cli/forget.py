@@ -153,12 +153,16 @@ def _tell(found: Found, path: Path, done: str, as_json: bool) -> None:
         print_json({
             "messages": len(found.messages), "threads": list(found.threads),
             "memories": list(found.memories), "kept_with_less": list(found.thinned),
+            "messages_staying": found.staying,
             "copies": copies,
         })  # fmt: skip
         return
     if not (found.messages or found.memories):
         return
     print(f"{_what(found)} {done}")
+    if found.staying:
+        messages = plural(found.staying, "message stays", "messages stay")
+        print(f"{messages}, since another namespace has memories of the conversation")
     if found.thinned:
         kept = plural(len(found.thinned), "memory stays", "memories stay")
         print(f"{kept}, since other conversations said the same")

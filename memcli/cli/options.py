@@ -113,6 +113,10 @@ MinConfidence = Annotated[
 EmbeddingModel = Annotated[
     str | None, typer.Option(metavar="NAME", help="Name or folder of a model.")
 ]
+RunNumber = Annotated[
+    int,
+    typer.Argument(max=2**63 - 1, metavar="RUN", help="As `memcli runs` lists."),
+]
 Wait = Annotated[
     bool,
     typer.Option(

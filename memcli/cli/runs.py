@@ -19,7 +19,8 @@ _LISTED = 20
 
 def runs(
     run: Annotated[
-        int | None, typer.Argument(help="One run, with what each thread cost.")
+        int | None,
+        typer.Argument(max=2**63 - 1, help="One run, with what each thread cost."),
     ] = None,
     db: options.Db = None,
     limit: Annotated[int, typer.Option("--limit", "-l", min=1)] = _LISTED,

@@ -11,7 +11,10 @@ from memcli.when import utc_now
 
 
 def undo(
-    run: Annotated[int, typer.Argument(metavar="RUN", help="As `memcli runs` lists.")],
+    run: Annotated[
+        int,
+        typer.Argument(max=2**63 - 1, metavar="RUN", help="As `memcli runs` lists."),
+    ],
     db: options.Db = None,
     not_again: Annotated[
         bool,

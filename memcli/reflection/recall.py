@@ -7,13 +7,15 @@ or not, would confirm itself for ever.
 
 import re
 
-from memcli.textkey import text_key
+from memcli.textkey import particulars, text_key
 
 # Shorter texts are said by people, too.
 _SHORTEST = 3
 _LONGEST = 40
 # Of a long line only what is around the quote matters.
 _AROUND = 60
+# So much of what a candidate tells must be in the memory that stands in the line.
+_COVERED = 0.6
 
 
 def keys_around(message: str, quote: str) -> list[str]:
@@ -26,6 +28,13 @@ def keys_around(message: str, quote: str) -> list[str]:
             for end in range(start + _SHORTEST, min(start + _LONGEST, len(words)) + 1):
                 found[" ".join(words[start:end])] = None
     return list(found)
+
+
+def says_again(text: str, known: str) -> bool:
+    """Whether a candidate says little but what a memory said; what else stands in
+    the line is a person's to say."""
+    telling = particulars(text)
+    return len(telling & particulars(known)) > _COVERED * len(telling)
 
 
 def _lines(message: str, quote: str) -> list[str]:

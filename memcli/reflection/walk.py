@@ -24,7 +24,7 @@ from memcli.reflection.consolidate import (
 from memcli.reflection.judging import Ruling
 from memcli.reflection.neighbours import OpenMemories
 from memcli.reflection.profiles import patched
-from memcli.reflection.recall import keys_around
+from memcli.reflection.recall import keys_around, says_again
 from memcli.store import marks, memories, threads, tombstones, vectors
 from memcli.store.extractions import KeptExtraction
 from memcli.store.history import Change
@@ -147,9 +147,10 @@ class Walk:
             item.extraction.thread_id,
             [(quote.message_id, quote.text) for quote in candidate.quotes],
         )
-        for quote, message in said:
+        for quote, message, _ in said:
             keys = keys_around(message, quote)
-            if memories.known_texts(self._db, namespace, keys, candidate.said_at):
+            told = memories.known_texts(self._db, namespace, keys, candidate.said_at)
+            if any(says_again(candidate.text, key) for key in told):
                 return _RECALLED
         if not self._tombstones or any(m.valid_to is None for m in near.same_text):
             return None

@@ -183,7 +183,7 @@ def restore(
     db.execute(
         f"UPDATE memories SET {named} WHERE id = ?", (*columns.values(), memory_id)
     )
-    _restore_sources(db, memory_id, then["sources"])
+    _restore_sources(db, memory_id, then["sources"], before)
     op = Op.INSERT if before["deleted_in"] is not None else Op.UPDATE
     record(db, change, memory_id, op, reason, before)
     return op is Op.INSERT or before["text"] != then["text"]
@@ -195,14 +195,21 @@ def _there(db: sqlite3.Connection, memory_id: int | None) -> bool:
 
 
 def _restore_sources(
-    db: sqlite3.Connection, memory_id: int, sources: list[tuple[int, str]]
+    db: sqlite3.Connection,
+    memory_id: int,
+    sources: list[tuple[int, str]],
+    before: Snapshot,
 ) -> None:
     db.execute("DELETE FROM sources WHERE memory_id = ?", (memory_id,))
+    there = set()  # evidence that it has all the same, though a message was edited
+    if before["deleted_in"] is None:
+        there = {tuple(source) for source in before["sources"]}
     for message, quote in sources:
         row = db.execute(
             "SELECT text FROM messages WHERE id = ?", (message,)
         ).fetchone()
-        if row is not None and says(row["text"], quote):
+        known = (message, quote) in there
+        if row is not None and (known or says(row["text"], quote)):
             db.execute(
                 "INSERT INTO sources VALUES (?, ?, ?)", (memory_id, message, quote)
             )

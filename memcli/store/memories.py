@@ -295,9 +295,9 @@ def same_text(db: sqlite3.Connection, namespace: str, text: str) -> list[Memory]
 
 def known_texts(
     db: sqlite3.Connection, namespace: str, keys: Sequence[str], before: datetime
-) -> bool:
-    """Whether one of these is what a memory said that was known by then, in words
-    that are not those of the person it comes from."""
+) -> list[str]:
+    """Those of the normalised texts that a memory had which was known by then, in
+    words that are not those of the person it comes from."""
     given = json.dumps(list(keys))
     rows = db.execute(
         "SELECT id, text_key FROM memories WHERE namespace = ? AND created_at < ? "
@@ -307,7 +307,11 @@ def known_texts(
         "AND p.text_key IN (SELECT value FROM json_each(?))",
         (namespace, to_text(before), given, namespace, to_text(before), given),
     ).fetchall()
-    return any(not _in_their_words(db, row["id"], row["text_key"]) for row in rows)
+    return [
+        row["text_key"]
+        for row in rows
+        if not _in_their_words(db, row["id"], row["text_key"])
+    ]
 
 
 def _in_their_words(db: sqlite3.Connection, memory_id: int, key: str) -> bool:

@@ -90,7 +90,7 @@ def packed(row: RowChange) -> list[Any]:
 def unpacked(plain: list[Any]) -> RowChange:
     """The inverse of `packed`; raises ValueError for anything else."""
     table, number, before, after = plain
-    if not isinstance(table, str) or not isinstance(number, int):
+    if not isinstance(table, str) or not _fits(number):
         raise ValueError("not a change")
     if after is not None:
         after = {name: _unpack(value) for name, value in after.items()}
@@ -157,5 +157,14 @@ def _pack(value: Any) -> Any:
 
 def _unpack(value: Any) -> Any:
     if isinstance(value, dict):
-        return base64.b64decode(value["base64"])
+        return base64.b64decode(value["base64"], validate=True)
+    if isinstance(value, str):
+        value.encode()  # a lone surrogate cannot be stored
+    elif value is not None and not isinstance(value, float) and not _fits(value):
+        raise ValueError("not a value")
     return value
+
+
+def _fits(value: object) -> bool:
+    """Whether SQLite has such a whole number."""
+    return type(value) is int and -(2**63) <= value < 2**63

@@ -15,6 +15,9 @@ Outcome = Literal["added", "edited", "known"]
 # A thread that failed so often is left alone until it grows, or `memcli retry`.
 MAX_ATTEMPTS = 3
 
+# Who said a message `m` of a thread `t`, as far as the transcript tells.
+WHO = "coalesce(m.name, json_extract(t.metadata, '$.user_id'), '')"
+
 _THREADS = """
     SELECT t.id, t.format, t.title, t.metadata,
            min(m.sent_at) AS first_at, max(m.sent_at) AS last_at,
@@ -352,18 +355,19 @@ def messages(
 
 def said_by_people(
     db: sqlite3.Connection, thread_id: str, quotes: Sequence[tuple[str, str]]
-) -> list[tuple[str, str]]:
+) -> list[tuple[str, str, str]]:
     """Of quotes, as (message id, words), those that a person said, as (words, the
-    whole message)."""
+    whole message, who)."""
     found = []
     for message_id, words in quotes:
         row = db.execute(
-            "SELECT text FROM messages WHERE thread_id = ? AND message_id = ? "
-            "AND role = 'user'",
+            f"SELECT m.text, {WHO} AS who FROM messages m "
+            "JOIN threads t ON t.id = m.thread_id WHERE m.thread_id = ? "
+            "AND m.message_id = ? AND m.role = 'user'",
             (thread_id, message_id),
         ).fetchone()
         if row is not None:
-            found.append((words, row["text"]))
+            found.append((words, row["text"], row["who"]))
     return found
 
 

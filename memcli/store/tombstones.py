@@ -8,6 +8,7 @@ guess can be tried on them, but nothing can be read.
 
 import hashlib
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ Why = Literal["forgotten", "edited"]
 
 # Fewer words are said on many occasions, and are no evidence in themselves.
 _TELLING_WORDS = 4
+# So many are not typed a second time.
+_UNREPEATED = 40
+# Chinese, Japanese, Thai and their like.
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff]")
 # A tombstone stands while the run that set it holds, and none that allowed the
 # statement again does, however often they were undone and redone.
 STANDS = (
@@ -31,10 +36,12 @@ STANDS = (
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A quote and the message it stands in."""
+    """A quote, the message it stands in, and whose words they are: nobody's
+    forgetting is another's."""
 
     quote: str
     message: str
+    who: str = ""
 
 
 def bury(
@@ -65,8 +72,8 @@ def bury(
         db.execute(
             "INSERT OR IGNORE INTO tombstone_quotes VALUES (?, ?, ?, ?, ?, ?)",
             (
-                cursor.lastrowid, _hash(key, "quote", text_key(one.quote)),
-                _hash(key, "message", *words(one.message)), *place, shared,
+                cursor.lastrowid, _hash(key, "quote", one.who, text_key(one.quote)),
+                _hash(key, "message", one.who, *words(one.message)), *place, shared,
             ),
         )  # fmt: skip
 
@@ -105,8 +112,8 @@ def _on_words(db: sqlite3.Connection, key: bytes, one: Said) -> sqlite3.Row | No
         "AND (q.quote = ? OR (q.message = ? AND q.first_word < ? "
         f"AND q.last_word > ?)) AND {STANDS}",
         (
-            _hash(key, "quote", text_key(one.quote)),
-            _hash(key, "message", *words(one.message)), last, first,
+            _hash(key, "quote", one.who, text_key(one.quote)),
+            _hash(key, "message", one.who, *words(one.message)), last, first,
         ),
     ).fetchone()  # fmt: skip
     return found
@@ -172,10 +179,10 @@ class Purged:
 def _message_hashes(
     key: bytes, message_key: str, role: str, text: str, sent_at: str
 ) -> list[str]:
-    """A message is known by its key, and a copy under another name by its words;
-    by few words only together with the minute."""
+    """A message is known by its key, and a copy under another name by its words; by
+    few of them, which may be said again, only together with the day."""
     spoken = words(text)
-    when = sent_at[:16] if len(spoken) < 2 * _TELLING_WORDS else ""
+    when = sent_at[:10] if len(spoken) < _UNREPEATED else ""
     return [
         _hash(key, "key", message_key),
         _hash(key, "words", role, when, *spoken),
@@ -185,7 +192,7 @@ def _message_hashes(
 def _place(one: Said) -> tuple[int, int] | None:
     """Where the quote stands among the words of its message, from and up to;
     None for words that would be no evidence."""
-    message, quote = words(one.message), words(one.quote)
+    message, quote = _spoken(one.message), _spoken(one.quote)
     if len(message) < _TELLING_WORDS or not quote:
         return None
     for start in range(len(message) - len(quote) + 1):
@@ -199,6 +206,14 @@ def _gist(key: bytes, namespace: str, text: str) -> str:
     telling = gist(text)
     same = telling if len(telling.split()) > 1 else text_key(text)
     return _hash(key, "gist", namespace, same)
+
+
+def _spoken(text: str) -> list[str]:
+    """The words of a text; of a script that has no spaces, its characters."""
+    found: list[str] = []
+    for word in words(text):
+        found += list(word) if _UNSPACED.search(word) else [word]
+    return found
 
 
 def _key(db: sqlite3.Connection) -> bytes:

@@ -61,6 +61,7 @@ def audit(db: sqlite3.Connection, now: datetime) -> Iterator[Finding]:
     yield from contradictions(db)
     yield from duplicates(db)
     yield from secrets(db)
+    yield from secrets_in_history(db)
     yield from leftovers(db)
     yield from drifted_history(db)
     for owner in OWNERS:
@@ -80,17 +81,7 @@ def damage(db: sqlite3.Connection) -> Iterator[Finding]:
 
 
 def references(db: sqlite3.Connection) -> Iterator[Finding]:
-    """Memories that name others that are gone, quotes that their message lacks."""
-    for row in db.execute(
-        "SELECT m.id, m.superseded_by AS other FROM memories m "
-        "LEFT JOIN memories o ON o.id = m.superseded_by WHERE m.deleted_in IS NULL "
-        "AND m.superseded_by IS NOT NULL AND coalesce(o.deleted_in, o.id IS NULL)"
-    ):
-        yield Finding(
-            "reference", f"memory {row['id']}",
-            f"ended with memory {row['other']}, which is gone",
-            "names it no more", row["id"],
-        )  # fmt: skip
+    """Quotes that their message lacks."""
     for row in db.execute(
         "SELECT s.memory_id, s.message, s.quote, m.text FROM sources s "
         "JOIN messages m ON m.id = s.message JOIN memories y ON y.id = s.memory_id "
@@ -210,6 +201,23 @@ def secrets(db: sqlite3.Connection) -> Iterator[Finding]:
             yield Finding(
                 "secret", f"msg-{row['id']}", "holds a secret", fix, row["id"]
             )
+
+
+def secrets_in_history(db: sqlite3.Connection) -> Iterator[Finding]:
+    """The same in what is kept of runs: snapshots, candidates, answers."""
+    for table, column in (
+        ("operations", "before"), ("operations", "after"),
+        ("extractions", "candidates"), ("judgements", "answer"),
+    ):  # fmt: skip
+        for row in db.execute(
+            f"SELECT rowid AS row, {column} AS document FROM {table} "
+            f"WHERE {column} IS NOT NULL"
+        ):
+            if holds_secret(row["document"]):
+                yield Finding(
+                    "secret", f"{table} {row['row']}", "holds a secret",
+                    "redacts it", row["row"],
+                )  # fmt: skip
 
 
 def leftovers(db: sqlite3.Connection) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from memcli.reflection.checks import MAX_TEXT
 from memcli.store import history, memories, runs, tombstones, vectors
 from memcli.store.database import transaction
 from memcli.store.history import Change
+from memcli.store.threads import WHO
 from memcli.store.tombstones import Said
 from memcli.textkey import text_key
 from memcli.transcripts.normalise import clean
@@ -120,9 +121,9 @@ def edit(
         change = Change(run_id, memory.namespace, now, by_hand=True)
         before = history.snapshot(db, memory_id)
         if "text" in columns:
-            _bury(db, change, memory, "edited")
             assert wanted.text is not None
             tombstones.lift(db, run_id, memory.namespace, wanted.text)
+            _bury(db, change, memory, "edited")
         columns |= {"by_hand": to_text(now), "updated_at": to_text(now)}
         named = ", ".join(f"{name} = ?" for name in columns)
         db.execute(
@@ -191,12 +192,13 @@ def _bury(
 ) -> None:
     """A tombstone for what a memory says now, and said before."""
     rows = db.execute(
-        "SELECT s.message, s.quote, m.text FROM sources s "
-        "JOIN messages m ON m.id = s.message WHERE s.memory_id = ?",
+        f"SELECT s.message, s.quote, m.text, {WHO} AS who FROM sources s "
+        "JOIN messages m ON m.id = s.message JOIN threads t ON t.id = m.thread_id "
+        "WHERE s.memory_id = ?",
         (memory.id,),
     ).fetchall()
     said = [
-        (Said(row["quote"], row["text"]), _is_shared(db, memory.id, row))
+        (Said(row["quote"], row["text"], row["who"]), _is_shared(db, memory.id, row))
         for row in rows
     ]
     texts = [memory.text]

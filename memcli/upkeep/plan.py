@@ -17,13 +17,14 @@ from typing import Any
 
 from memcli.errors import StoreMovedOn, UsageError
 from memcli.reflection.run import Report
-from memcli.store import history, recorder, runs, schema
+from memcli.store import history, memories, recorder, runs, schema
 from memcli.store.database import transaction
 from memcli.store.history import NetChange
 from memcli.store.recorder import RowChange
 from memcli.when import from_text, to_text
 
 _VERSION = 1
+_TEXTS = ("namespace", "kind", "text", "text_key", "valid_from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,15 @@ def read(file: Path) -> Plan:
         plain = json.loads(file.read_text(encoding="utf-8"))
         if plain["memcli_plan"] != _VERSION:
             raise UsageError(f"{file} is a plan of another memcli; make it anew")
+        from_text(plain["made_at"])
+        if not isinstance(plain["run"], int | None) or isinstance(plain["run"], bool):
+            raise ValueError("not the number of a run")
         rows = [recorder.unpacked(row) for row in plain["rows"]]
         summary = {k: v for k, v in plain.items() if k not in ("rows", "memcli_plan")}
         return Plan(plain["made_at"], plain["schema"], plain["run"], summary, rows)
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{file} is not a plan of memcli's") from error
 
 
@@ -108,13 +112,39 @@ def apply(db: sqlite3.Connection, plan: Plan, now: datetime) -> list[NetChange]:
             "the plan was made by another version of memcli; make it anew"
         )
     try:
-        recorder.apply(db, [_dated(row, to_text(now)) for row in plan.rows])
-    except StoreMovedOn as error:
+        with transaction(db):
+            recorder.apply(db, [_dated(row, to_text(now)) for row in plan.rows])
+            _check_sound(db, plan)
+    except (StoreMovedOn, sqlite3.IntegrityError) as error:
         raise StoreMovedOn(
             f"the store has moved on since the plan was made, {plan.made_at[:16]} "
             f"({error}); make it anew into the same file: its answers are used again"
         ) from error
     return [] if plan.run_id is None else history.of_run(db, plan.run_id)
+
+
+def _check_sound(db: sqlite3.Connection, plan: Plan) -> None:
+    """What was written can be read back. Raises UsageError: somebody changed the
+    file."""
+    numbers = {
+        table: [
+            number for name, number, _, after in plan.rows if name == table and after
+        ]
+        for table in ("memories", "messages", "threads", "runs")
+    }
+    try:
+        memories.get_many(db, numbers["memories"])
+        for name, _, _, after in plan.rows:
+            if name == "messages" and after:
+                assert isinstance(after["text"], str)
+                from_text(after["sent_at"])
+            elif name == "memories" and after:
+                assert all(isinstance(after[column], str) for column in _TEXTS)
+            elif name == "threads" and after:
+                assert isinstance(json.loads(after["metadata"]), dict)
+        assert plan.run_id is None or plan.run_id in numbers["runs"]
+    except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
+        raise UsageError("the plan was changed by hand; make it anew") from error
 
 
 def _dated(row: RowChange, now: str) -> RowChange:

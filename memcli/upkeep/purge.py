@@ -9,7 +9,7 @@ remain, so that the same conversations are not read again.
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,8 @@ from memcli.reflection.profiles import patched
 from memcli.store import extractions, history, memories, runs, tombstones, vectors
 from memcli.store.database import note_to_wipe, transaction
 from memcli.store.history import Change
+from memcli.store.threads import WHO
+from memcli.store.tombstones import Said
 from memcli.textkey import text_key
 from memcli.when import to_text
 
@@ -39,12 +41,14 @@ class Scope:
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a scope comes to: messages by row number, whole threads, and memories
-    that go, or stay with less evidence."""
+    that go, or stay with less evidence. `staying` are messages of conversations that
+    another namespace has memories of, too."""
 
     messages: frozenset[int]
     threads: tuple[str, ...]
     memories: tuple[int, ...]
     thinned: tuple[int, ...]
+    staying: int = 0
 
 
 def find(db: sqlite3.Connection, scope: Scope) -> Found:
@@ -58,6 +62,7 @@ def find(db: sqlite3.Connection, scope: Scope) -> Found:
         _whole_threads(db, messages),
         tuple(sorted(outright | orphaned)),
         tuple(sorted(set(cited) - orphaned - outright)),
+        _staying(db, scope, messages),
     )
 
 
@@ -78,17 +83,21 @@ def purge(db: sqlite3.Connection, scope: Scope, now: datetime) -> Found:
                 kept.append((id, said))
         note_to_wipe(db)
         _note_hashes(db, run_id, scope, found)
+        _bury(db, run_id, gone, found.messages)
         for id, candidate in kept:
             _thin(db, id, candidate, found.messages, now)
-        _reopen(db, gone, now)
+        reopened = _reopen(db, gone, now)
         _remove_memories(db, run_id, gone)
         _remove_extractions(db, found)
+        if scope.namespace is not None and scope.before is None and not scope.threads:
+            _remove_extractions_of(db, scope.namespace)
         _remove_traces(db, run_id, found.messages, now)
         _remove_messages(db, found)
         _note_new_state(db, run_id, [id for id, _ in kept], now)
+        _note_reopened(db, run_id, reopened, gone, now)
         runs.finish(db, run_id, now, "done", {"deleted": len(gone)})
     kept_ids = tuple(id for id, _ in kept)
-    return Found(found.messages, found.threads, tuple(sorted(gone)), kept_ids)
+    return replace(found, memories=tuple(sorted(gone)), thinned=kept_ids)
 
 
 def _messages(db: sqlite3.Connection, scope: Scope) -> Iterator[int]:
@@ -103,7 +112,7 @@ def _messages(db: sqlite3.Connection, scope: Scope) -> Iterator[int]:
         where.append(
             f"(thread_id IN (SELECT thread_id FROM extractions WHERE {clause}) "
             "AND thread_id NOT IN (SELECT thread_id FROM extractions "
-            f"WHERE NOT {clause}) "
+            f"WHERE replaced = 0 AND NOT {clause}) "
             "OR thread_id IN (SELECT value FROM json_each(?)))"
         )
         values += [*below, *below, json.dumps(scope.also)]
@@ -114,6 +123,18 @@ def _messages(db: sqlite3.Connection, scope: Scope) -> Iterator[int]:
         f"SELECT id FROM messages WHERE {' AND '.join(where)}", values
     ):
         yield row["id"]
+
+
+def _staying(db: sqlite3.Connection, scope: Scope, going: Collection[int]) -> int:
+    if scope.namespace is None:
+        return 0
+    clause, below = memories.below(scope.namespace)
+    rows = db.execute(
+        "SELECT id FROM messages WHERE thread_id IN "
+        f"(SELECT thread_id FROM extractions WHERE {clause})",
+        below,
+    )
+    return sum(row["id"] not in going for row in rows) if scope.before is None else 0
 
 
 def _memories(db: sqlite3.Connection, scope: Scope) -> Iterator[int]:
@@ -233,7 +254,8 @@ def _thin(
         "SELECT text, namespace, field_times FROM memories WHERE id = ?", (memory_id,)
     ).fetchone()
     db.execute(
-        "UPDATE memories SET valid_from = ?, updated_at = ? WHERE id = ?",
+        "UPDATE memories SET valid_from = CASE WHEN by_hand IS NULL THEN ? "
+        "ELSE valid_from END, updated_at = ? WHERE id = ?",
         (earliest, to_text(now), memory_id),
     )
     if row["field_times"] is not None:
@@ -306,8 +328,44 @@ def _note_hashes(
             tombstones.purge_thread(db, run_id, thread_id)
 
 
-def _reopen(db: sqlite3.Connection, gone: Collection[int], now: datetime) -> None:
-    """What ended with a memory that goes holds on, until what came after that."""
+def _bury(
+    db: sqlite3.Connection,
+    run_id: int,
+    gone: Collection[int],
+    messages: Collection[int],
+) -> None:
+    """Memories that go while their conversations stay must not be learned again."""
+    for id, memory in memories.get_many(db, sorted(gone)).items():
+        rows = db.execute(
+            f"SELECT s.message, s.quote, m.text, {WHO} AS who FROM sources s "
+            "JOIN messages m ON m.id = s.message JOIN threads t ON t.id = m.thread_id "
+            "WHERE s.memory_id = ?",
+            (id,),
+        ).fetchall()
+        if any(row["message"] not in messages for row in rows):
+            said = [(Said(row["quote"], row["text"], row["who"]), True) for row in rows]
+            tombstones.bury(
+                db, run_id, id, memory.namespace, memory.text, said, "forgotten"
+            )
+
+
+def _remove_extractions_of(db: sqlite3.Connection, namespace: str) -> None:
+    """What was extracted for a namespace, also from conversations that stay."""
+    clause, values = memories.below(namespace)
+    db.execute(
+        "DELETE FROM judgements WHERE run_id IN (SELECT consolidated_in FROM "
+        f"extractions WHERE {clause} UNION SELECT run_id FROM extractions "
+        f"WHERE {clause})",
+        (*values, *values),
+    )
+    db.execute(f"DELETE FROM batch_requests WHERE {clause}", values)
+    db.execute(f"DELETE FROM extractions WHERE {clause}", values)
+
+
+def _reopen(db: sqlite3.Connection, gone: Collection[int], now: datetime) -> list[int]:
+    """What ended with a memory that goes holds on, until what came after that; which
+    memories these are."""
+    reopened = []
     for id in gone:
         rows = db.execute("SELECT id FROM memories WHERE superseded_by = ?", (id,))
         for row in rows.fetchall():
@@ -319,6 +377,39 @@ def _reopen(db: sqlite3.Connection, gone: Collection[int], now: datetime) -> Non
                 "WHERE id = ?",
                 (heir, until, to_text(now), row["id"]),
             )
+            reopened.append(row["id"])
+    return reopened
+
+
+def _note_reopened(
+    db: sqlite3.Connection,
+    run_id: int,
+    reopened: Iterable[int],
+    gone: Collection[int],
+    now: datetime,
+) -> None:
+    """History of those that hold on, without having ended with what is gone: the runs
+    before can be undone as if that had never been."""
+    for id in dict.fromkeys(reopened):
+        for column in ("before", "after"):
+            db.execute(
+                f"DELETE FROM operations WHERE memory_id = ? AND {column} IS NOT NULL "
+                f"AND json_extract({column}, '$.superseded_by') IN "
+                "(SELECT value FROM json_each(?))",
+                (id, json.dumps(sorted(gone))),
+            )
+        row = db.execute(
+            "SELECT m.namespace, o.after FROM memories m LEFT JOIN operations o "
+            "ON o.id = (SELECT max(id) FROM operations WHERE memory_id = m.id) "
+            "WHERE m.id = ?",
+            (id,),
+        ).fetchone()
+        if row["after"] and history.is_still(db, id, json.loads(row["after"])):
+            continue
+        change = Change(run_id, row["namespace"], now, by_hand=True)
+        before = json.loads(row["after"]) if row["after"] else None
+        why = "holds on: what it ended with was removed"
+        history.record(db, change, id, Op.UPDATE, why, before)
 
 
 def _heir(

@@ -42,8 +42,6 @@ def repair(
             change = Change(run_id, "", now)
             if finding.check == "duplicate":
                 _join(db, change, finding.key)
-            elif finding.check == "reference":
-                _name_no_more(db, change, finding.key)
             elif finding.check == "history":
                 history.record(
                     db, change, finding.key, Op.UPDATE,
@@ -116,13 +114,6 @@ def _join(db: sqlite3.Connection, change: Change, first: int) -> None:
     history.record(db, change, first, Op.UPDATE, why, before)
 
 
-def _name_no_more(db: sqlite3.Connection, change: Change, memory_id: int) -> None:
-    before = history.snapshot(db, memory_id)
-    db.execute("UPDATE memories SET superseded_by = NULL WHERE id = ?", (memory_id,))
-    why = "what it ended with is gone"
-    history.record(db, change, memory_id, Op.UPDATE, why, before)
-
-
 # --- Secrets ----------------------------------------------------------------------
 
 
@@ -143,6 +134,10 @@ def _redact_all(db: sqlite3.Connection, change: Change) -> None:
     ):  # fmt: skip
         for column in columns:
             _redact_documents(db, table, column)
+    db.execute(
+        "DELETE FROM past_texts WHERE memory_id IN (SELECT memory_id FROM operations "
+        "WHERE instr(before, '[redacted') OR instr(after, '[redacted'))"
+    )
     for row in db.execute("SELECT id, text, value FROM memories").fetchall():
         text = redact(row["text"])[0]
         value = _redacted_json(row["value"])

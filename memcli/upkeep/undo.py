@@ -44,7 +44,7 @@ def undo(
         last = marks.latest(db, run_id)
         changes = history.of_run(db, last)
         if blocking := _in_the_way(db, last, changes):
-            raise UsageError(_why_not(run_id, blocking))
+            raise UsageError(_why_not(last, blocking))
         if since := marks.reflected_since(db, last):
             raise UsageError(
                 f"threads of run {run_id} were reflected again by run "
@@ -90,8 +90,9 @@ def _in_the_way(
     for change in changes:
         id = change.memory_id
         rows = db.execute(
-            "SELECT DISTINCT run_id FROM operations WHERE memory_id = ? AND id > ? "
-            "AND run_id <> ?",
+            "SELECT DISTINCT o.run_id FROM operations o JOIN runs r ON r.id = o.run_id "
+            "WHERE o.memory_id = ? AND o.id > ? AND o.run_id <> ? "
+            "AND r.kind <> 'purge'",
             (id, change.last, run_id),
         ).fetchall()
         later = [row["run_id"] for row in rows]
@@ -134,6 +135,12 @@ def _referring(
 
 
 def _why_not(run_id: int, blocking: Mapping[int, Sequence[int]]) -> str:
+    if list(blocking) == [run_id]:
+        which = ", ".join(map(str, blocking[run_id][:5]))
+        return (
+            f"run {run_id} cannot be undone: memory {which} is not as any run left it; "
+            "`memcli audit --fix` notes how it is now"
+        )
     named = []
     for run, ids in list(blocking.items())[:5]:
         listed = ", ".join(map(str, ids[:5])) + (", …" if len(ids) > 5 else "")
