@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from memcli.__main__ import main
+from memcli.store import schema
 from tests import messages_api as api
 
 # A slow machine is no fault of the code.
@@ -53,6 +55,27 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.chdir(work)
     yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def made_once() -> Iterator[None]:
+    """A new database is a copy of one that had its migrations: for a thousand tests
+    they would take longer than all else. Older files are migrated as ever, and a test
+    that changes the migrations gets its own."""
+    steps, migrate = schema.STEPS, schema.migrate
+    with sqlite3.connect(":memory:", isolation_level=None) as made:
+        migrate(made)
+
+    def copied(db: sqlite3.Connection) -> None:
+        if schema.STEPS is steps and schema.version(db) == 0:
+            made.backup(db)
+        else:
+            migrate(db)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(schema, "migrate", copied)
+        yield
+    made.close()
 
 
 @pytest.fixture
