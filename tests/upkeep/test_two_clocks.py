@@ -55,6 +55,17 @@ def test_the_past_is_searched_by_the_words_it_had(moved: Cli) -> None:
     assert moved("search", "old town", *then).out.count("old town") == 0
 
 
+def test_the_past_is_searched_by_the_meaning_it_had(cli: Cli, say: Say, at: At) -> None:
+    at("2026-04-01")
+    say("a", "My dog is called Rex.")
+    at("2026-08-01")
+    cli("edit", "1", "The user keeps bees.")
+    assert cli("search", "honey insects", "--json").json
+    then = ("--known-at", "2026-05-01")
+    assert cli("search", "honey insects", *then, "--json").json == []
+    assert cli("search", "name of the pet", *then, "--json").json
+
+
 def test_one_memory_is_shown_as_it_was_known(moved: Cli) -> None:
     then = moved("show", "1", "--known-at", "2026-05-01", "--json").json
     assert (then["text"], len(then["history"])) == ("The user lives in Ghent.", 1)

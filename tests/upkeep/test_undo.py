@@ -118,9 +118,11 @@ def test_what_is_undone_cannot_be_undone_again(cli: Cli, say: Say) -> None:
 
 def test_a_run_that_died_is_undone_as_far_as_it_came(cli: Cli, say: Say) -> None:
     say("a", "I live in Ghent.")
-    change("UPDATE runs SET outcome = 'running'")
+    change("UPDATE runs SET outcome = 'running', inserted = NULL")
     assert cli("undo", "1").code == 0
     assert texts(cli) == []
+    dead = cli("runs", "1", "--json").json
+    assert (dead["outcome"], dead["inserted"]) == ("interrupted", 1)
 
 
 def test_undo_and_redo_many_times(cli: Cli, say: Say) -> None:
