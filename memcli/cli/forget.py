@@ -13,7 +13,7 @@ from memcli.cli.wording import plural, print_json
 from memcli.errors import NamespaceError, StoreError, UsageError
 from memcli.store import database, threads
 from memcli.upkeep import by_hand, purge
-from memcli.upkeep.purge import Found, Scope
+from memcli.upkeep.scope import Found, Scope, find
 from memcli.when import parse_day, utc_now
 
 
@@ -71,7 +71,7 @@ def forget(
     scope = Scope(tuple(thread or ()), namespace, parse_day(before) if before else None)
     with options.opened(path) as store:
         scope = _checked(store, scope, values["namespace"])
-        found = purge.find(store, scope)
+        found = find(store, scope)
     if not (found.messages or found.memories):
         print("nothing of that is there", file=sys.stderr)
     if dry_run or not (found.messages or found.memories):
