@@ -19,7 +19,7 @@ from memcli.store import schema
 from tests import messages_api as api
 
 # A slow machine is no fault of the code.
-settings.register_profile("memcli", deadline=None)
+settings.register_profile("memcli", deadline=None, max_examples=60)
 settings.load_profile("memcli")
 
 

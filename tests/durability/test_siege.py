@@ -10,7 +10,7 @@ def test_ten_processes_at_once_lose_nothing_and_see_only_whole_runs(
 ) -> None:
     folder = tmp_path / "siege"
     folder.mkdir()
-    outcome = besiege(folder, 6)
+    outcome = besiege(folder, 5)
     assert outcome.faults == []
     done = outcome.counts()
     for name in ("reflect", "show", "search", "export", "add", "forget"):
