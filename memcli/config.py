@@ -55,6 +55,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("min-confidence", float, 0.6, "candidates below this are set aside"),
     Setting("embedding-model", str, "all-MiniLM-L6-v2", "name or folder of a model"),
     Setting("limit", int, 10, "how many hits a search shows"),
+    Setting("weigh-confidence", float, 0.1, "what a tenth of confidence counts"),
+    Setting("weigh-strength", float, 0.2, "what being said twice as often counts"),
+    Setting("weigh-recency", float, 0.05, "what being half as old counts"),
 )
 _PATHS = ("db", "instructions")
 # A table in the file beside the settings: what models cost.

@@ -14,6 +14,7 @@ from memcli.errors import UsageError
 from memcli.models import Hit
 from memcli.store import vectors
 from memcli.store.database import connect_to_read, explain_errors
+from memcli.store.ranking import USUAL, Weighing
 from memcli.store.search import Query, search_memories, search_messages
 
 Scope = Literal["memories", "messages", "all"]
@@ -44,14 +45,16 @@ class Memories:
         superseded: bool = False,
         as_of: datetime | None = None,
         known_at: datetime | None = None,
+        weighing: Weighing = USUAL,
     ) -> list[Hit]:
         """The memories, messages or both that answer a query, best first.
 
         `namespace` takes in everything below it. `before` and `after` bound the
         time a memory began to hold, or a message was sent. `as_of` asks what was
         true then, and `known_at` what was believed then; of messages neither is
-        known. A naive time is read as UTC. Raises UsageError for an unknown scope
-        or a limit below 1.
+        known. Hits that say the same are one, with the ids of the others in `also`.
+        `weighing` is what counts beside relevance. A naive time is read as UTC.
+        Raises UsageError for an unknown scope or a limit below 1.
         """
         if limit < 1:
             raise UsageError("limit must be at least 1")
@@ -72,6 +75,7 @@ class Memories:
                 after=_utc(after),
                 superseded=superseded,
                 as_of=_utc(as_of),
+                weighing=weighing,
             )
             hits: list[Hit] = []
             if scope in ("memories", "all"):

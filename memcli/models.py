@@ -221,7 +221,12 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One search result. `id` can be given to `memcli show`."""
+    """One search result. `id` can be given to `memcli show`.
+
+    `score` lies between 0 and 1, and `parts` are what it is made of: what each thing
+    adds to it, in log-odds. `cosine` is how near in meaning the text is, 0 when that is
+    not known. `also` are the ids of hits that say the same and rank below it.
+    """
 
     id: str
     scope: Literal["memories", "messages"]
@@ -230,6 +235,8 @@ class Hit:
     sources: tuple[Source, ...]
     memory: Memory | None = None
     parts: Mapping[str, float] = field(default_factory=dict)
+    cosine: float = 0.0
+    also: tuple[str, ...] = ()
 
     @property
     def relevant(self) -> bool:
@@ -237,4 +244,4 @@ class Hit:
 
         The nearest of many unrelated things is still unrelated.
         """
-        return self.parts.get("text", 0) > 0 or self.parts.get("cosine", 0) >= 0.25
+        return self.parts.get("words", 0) > 0 or self.cosine >= 0.25

@@ -53,7 +53,7 @@ def memory_json(memory: Memory) -> dict[str, Any]:
     }
 
 
-def hit_json(hit: Hit) -> dict[str, Any]:
+def hit_json(hit: Hit, *, explain: bool = False) -> dict[str, Any]:
     found: dict[str, Any] = {
         "id": hit.id,
         "scope": hit.scope,
@@ -64,6 +64,10 @@ def hit_json(hit: Hit) -> dict[str, Any]:
         found |= memory_json(hit.memory) | {"id": hit.id}
     else:
         found["sources"] = [source_json(source) for source in hit.sources]
+    found["also"] = list(hit.also)
+    if explain:
+        parts = {name: round(value, 3) for name, value in hit.parts.items()}
+        found["why"] = {**parts, "cosine": round(hit.cosine, 3)}
     return found
 
 

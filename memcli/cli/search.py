@@ -21,6 +21,7 @@ from memcli.cli.wording import print_json
 from memcli.errors import UsageError
 from memcli.library import Memories
 from memcli.models import Hit
+from memcli.store.ranking import Weighing
 from memcli.store.search import marked
 from memcli.when import parse_day
 
@@ -56,6 +57,9 @@ def search(
     ] = False,
     as_of: options.AsOf = None,
     known_at: options.KnownAt = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show why each hit ranks where it does.")
+    ] = False,
     json_: options.Json = False,
 ) -> None:
     """Search by words and by meaning at once, best hits first.
@@ -77,10 +81,15 @@ def search(
             superseded=superseded,
             as_of=options.moment(as_of),
             known_at=options.moment(known_at),
+            weighing=Weighing(
+                values["weigh-confidence"],
+                values["weigh-strength"],
+                values["weigh-recency"],
+            ),
         )
     hits = [hit for hit in hits if hit.relevant]
     if json_:
-        print_json([hit_json(hit) for hit in hits])
+        print_json([hit_json(hit, explain=explain) for hit in hits])
         return
     if not hits:
         where = ""
@@ -91,6 +100,8 @@ def search(
     out = console()
     for hit in hits:
         _print_hit(out, hit, query)
+        if explain:
+            print_row(out, Text(" " * _indent(hit)), Text(_why(hit), "dim"))
 
 
 def _print_hit(out: Console, hit: Hit, query: str) -> None:
@@ -110,4 +121,18 @@ def _print_hit(out: Console, hit: Hit, query: str) -> None:
         )
         if hit.memory.strength > 1:
             detail += f", said {hit.memory.strength} times"
-    print_row(out, Text(" " * len(lead)), Text(detail, "dim"))
+    if hit.also:
+        detail += f"; the same: {', '.join(hit.also)}"
+    print_row(out, Text(" " * _indent(hit)), Text(detail, "dim"))
+
+
+def _indent(hit: Hit) -> int:
+    """Where the text of a hit begins: behind its id and score."""
+    return len(f"{hit.id:>4}  {hit.score:.2f}  ")
+
+
+def _why(hit: Hit) -> str:
+    """What speaks for a hit, the most telling first, in log-odds."""
+    telling = sorted(hit.parts.items(), key=lambda part: -abs(part[1]))
+    parts = [f"{name} {value:+.1f}" for name, value in telling if abs(value) >= 0.05]
+    return ", ".join([*parts, f"cosine {hit.cosine:.2f}"])

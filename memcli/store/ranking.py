@@ -1,32 +1,89 @@
-"""Fusion: one ranking out of full-text scores, vector scores and conversation.
+"""What makes a hit rank where it does: a weighted sum of what speaks for it.
 
-The weights are not fitted to a set: on the sets we could measure, anything near
-them does as well (docs/recall.md), and they stay clear of the two ways of doing
-badly, letting one side decide, and letting neighbours drown a message.
+Every part is on a scale of its own that means the same for every question: the share
+of the question's words, how far a vector stands out from all others. So a side that is
+not sure of itself counts little without being told to, which no fixed mixture of ranks
+can do. The weights come from benchmarks/fit_ranking.py, over conversations of several
+kinds that count equally (docs/recall.md); they are rounded, since the second digit
+says nothing.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-# Full text and vectors each bring this many to the fusion.
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+# Full text and vectors each bring this many candidates.
 POOL = 200
-# Meaning counts for more than words: it is the side that rarely has no opinion.
-MEANING = 1.5
-# A message is about what the ones beside it are about, the one before it above
-# all: "Yes, at eight" means nothing alone. The shorter it is, the more so.
-BEFORE, AFTER = 0.4, 0.2
+
+# So many messages are looked at together with what stands around them.
+CONSIDERED = 150
+
+# What a message's parts count. All are at home between -1 and 1, or 0 and 1.
+MESSAGES: Mapping[str, float] = {
+    "words": 2.6,  # share of the question's words that it holds
+    "words before": 0.3,  # … that only the message before it holds
+    "words after": 0.7,  # … that only the one after it holds
+    "words in thread": 1.5,  # … that its thread holds
+    "meaning": 3.2,  # a fifth of the deviations that its vector stands out by
+    "meaning before": 1.0,
+    "meaning of thread": 3.0,  # of the three messages of the thread that fit best
+    "length": 1.3,  # how much longer than usual for who speaks, in powers of e
+    "person": 2.3,  # said by a person whom the question names
+    "assistant": -0.6,  # said by an assistant
+    "asked of assistant": 0.9,  # … and the question is about what an assistant said
+    "a time": 1.4,  # names a time, and the question asks when
+    "a number": 1.0,
+    "recent": 2.0,  # … where the question goes on with a conversation
+    "in the time": 2.0,  # from the time that the question names
+}
+# A score is given as a probability would be: at this sum it is a half.
+EVEN = 8.0
+DEVIATIONS = 5.0
+LONGER, SHORTER = 1.0, -2.5
+# The shorter a message, the more it is about what the ones beside it are about.
 SHORT_WORDS = 200
-# A thread in which several messages fit is the thread that is looked for.
-THREAD, THREAD_BEST = 0.5, 3
+THREAD_BEST = 3
+# Of a memory these two decide; what the user can weigh comes after them.
+MEMORIES: Mapping[str, float] = {"words": 2.7, "meaning": 5.0, "in the time": 2.0}
+EVEN_MEMORY = 4.5
+# A memory that is older than the newest by so many days is a little less at hand.
+MONTH = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """What counts in a memory beside what it says: how sure it is, how often it was
+    said, how new it is. In log-odds for each tenth of confidence, each doubling of
+    strength, each doubling of age; 0 is not at all."""
+
+    confidence: float = 0.1
+    strength: float = 0.2
+    recency: float = 0.05
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        return {
+            **MEMORIES,
+            "confidence": self.confidence,
+            "strength": self.strength,
+            "recency": self.recency,
+        }
+
+
+USUAL = Weighing()
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One row with its score and the parts the score was made of.
+    """One row with its score and what that is made of.
 
-    The score lies between 0 and 1; it orders one result, and says nothing
-    across queries. `cosine` among the parts does.
+    The score lies between 0 and 1. `parts` are what each thing adds to it, by name,
+    in log-odds; only those that add anything.
     """
 
     id: int
@@ -34,68 +91,19 @@ class Ranked:
     parts: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a message stands: its thread, its neighbours, its length in words."""
-
-    thread: str
-    before: int | None
-    after: int | None
-    words: int
-
-
-def fuse(lexical: Mapping[int, float], dense: Mapping[int, float]) -> list[Ranked]:
-    """The rows of either side, best first, by the weighted sum of both.
-
-    Fusion by rank cannot tell a clear winner from the first of many equals, so
-    scores are added up, each side stretched from its weakest to its best.
-    """
-    text, meaning = _stretched(lexical), _stretched(dense)
-    ranked = []
-    for id in lexical.keys() | dense.keys():
-        one, other = text.get(id, 0.0), meaning.get(id, 0.0)
-        score = (one + MEANING * other) / (1 + MEANING)
-        parts = {"text": one, "meaning": other, "cosine": dense.get(id, 0.0)}
-        ranked.append(Ranked(id, score, parts))
-    return _sorted(ranked)
+def ranked(
+    ids: Sequence[int],
+    parts: Mapping[str, Floats],
+    weights: Mapping[str, float],
+    even: float,
+) -> Iterator[Ranked]:
+    """The rows, best first, by the weighted sum of their parts, shape (n,) each."""
+    added = {name: weights[name] * values for name, values in parts.items()}
+    total = sum(added.values(), np.zeros(len(ids)))
+    for i in np.lexsort((np.asarray(ids), -total)):
+        why = {name: float(values[i]) for name, values in added.items() if values[i]}
+        yield Ranked(ids[i], _probability(total[i] - even), why)
 
 
-def in_conversation(ranked: list[Ranked], places: Mapping[int, Place]) -> list[Ranked]:
-    """Messages ranked again, by what stands around them as well.
-
-    `places` has all of `ranked`; a neighbour that fits in neither words nor
-    meaning counts as nothing.
-    """
-    alone = {item.id: item.score for item in ranked}
-    threads: dict[str, list[float]] = defaultdict(list)
-    for item in ranked:
-        best = threads[places[item.id].thread]
-        if len(best) < THREAD_BEST:
-            best.append(item.score)
-    found = []
-    for item in ranked:
-        place = places[item.id]
-        short = SHORT_WORDS / (SHORT_WORDS + place.words)
-        beside = BEFORE * alone.get(place.before or 0, 0.0)
-        beside += AFTER * alone.get(place.after or 0, 0.0)
-        thread = THREAD * sum(threads[place.thread]) / THREAD_BEST
-        score = (item.score + short * beside + thread) / (1 + BEFORE + AFTER + THREAD)
-        parts = {**item.parts, "beside": short * beside, "thread": thread}
-        found.append(Ranked(item.id, score, parts))
-    return _sorted(found)
-
-
-def _stretched(scores: Mapping[int, float]) -> dict[int, float]:
-    """Scores from 0, that of the weakest of a full pool, to 1, that of the best."""
-    if not scores:
-        return {}
-    best = sorted(scores.values(), reverse=True)
-    low = best[POOL - 1] if len(best) >= POOL else 0.0
-    span = best[0] - low
-    if span <= 0:
-        return dict.fromkeys(scores, 1.0 if best[0] > 0 else 0.0)
-    return {id: max(0.0, (score - low) / span) for id, score in scores.items()}
-
-
-def _sorted(ranked: list[Ranked]) -> list[Ranked]:
-    return sorted(ranked, key=lambda item: (-item.score, item.id))
+def _probability(log_odds: float) -> float:
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, log_odds))))

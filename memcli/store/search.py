@@ -9,9 +9,23 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from memcli.models import Hit, Source
-from memcli.store import memories, vectors
-from memcli.store.ranking import POOL, Place, Ranked, fuse, in_conversation
+from memcli.models import Hit, Memory, Source
+from memcli.store import conversation, memories
+from memcli.store.folding import folded
+from memcli.store.matching import Asking, Matcher
+from memcli.store.question import STOP_WORDS
+from memcli.store.ranking import (
+    CONSIDERED,
+    EVEN,
+    EVEN_MEMORY,
+    MESSAGES,
+    MONTH,
+    USUAL,
+    Floats,
+    Ranked,
+    Weighing,
+    ranked,
+)
 from memcli.textkey import words
 from memcli.when import from_text, to_text
 
@@ -28,13 +42,27 @@ class Query:
     before: datetime | None = None
     superseded: bool = False
     as_of: datetime | None = None
+    weighing: Weighing = USUAL
 
 
 def search_memories(db: sqlite3.Connection, query: Query) -> list[Hit]:
     """The memories that answer the query, best first."""
-    ranked = _ranked(db, "memories", query, _allowed_memories(db, query))
-    found = memories.get_many(db, [item.id for item in ranked])
-    hits = [
+    matcher = Matcher(db, "memories", _asking(query), _allowed_memories(db, query))
+    found = memories.get_many(db, matcher.candidates)
+    held = [
+        id
+        for id in matcher.candidates
+        if not found[id].deleted
+        and (query.superseded or query.as_of or found[id].valid_to is None)
+    ]
+    matched = matcher.match(held)
+    parts = {
+        "words": matched.shares,
+        "meaning": matched.meaning,
+        **_standing([found[id] for id in held]),
+    }
+    cosines = dict(zip(held, matched.cosines, strict=True))
+    hits = (
         Hit(
             id=str(item.id),
             scope="memories",
@@ -43,118 +71,85 @@ def search_memories(db: sqlite3.Connection, query: Query) -> list[Hit]:
             sources=found[item.id].sources,
             memory=found[item.id],
             parts=item.parts,
+            cosine=float(cosines[item.id]),
         )
-        for item in ranked
-        if not found[item.id].deleted
-        and (query.superseded or query.as_of or found[item.id].valid_to is None)
-    ]
-    return hits[: query.limit]
+        for item in ranked(held, parts, query.weighing.weights, EVEN_MEMORY)
+    )
+    return folded(hits, query.limit)
+
+
+def _standing(found: Sequence[Memory]) -> dict[str, Floats]:
+    """How sure, how strong and how new memories are beside one another."""
+    began = np.array([memory.valid_from.timestamp() for memory in found])
+    days = (began.max(initial=0) - began) / 86400
+    confidence = np.array([memory.confidence for memory in found])
+    strength = np.array([max(1, memory.strength) for memory in found], np.float64)
+    return {
+        "confidence": 10 * (confidence - 1),
+        "strength": np.log2(strength),
+        "recency": -np.log2(1 + days / MONTH),
+    }
 
 
 def search_messages(db: sqlite3.Connection, query: Query) -> list[Hit]:
     """The messages that answer the query, best first; ids are `msg-…`."""
-    ranked = _ranked(db, "messages", query, _allowed_messages(db, query))
-    ranked = in_conversation(ranked, _places(db, ranked))[: query.limit]
-    marks = ",".join("?" * len(ranked))
-    rows = {
-        row["id"]: row
-        for row in db.execute(
-            f"SELECT * FROM messages WHERE id IN ({marks})",
-            [item.id for item in ranked],
-        )
+    places, cosines, parts = considered(db, query)
+    found = {
+        place.id: (place, cosine) for place, cosine in zip(places, cosines, strict=True)
     }
-    hits = []
-    for item in ranked:
-        row = rows[item.id]
-        source = Source(
-            thread_id=row["thread_id"],
-            message_id=row["message_id"],
-            quote=row["text"],
-            said_at=from_text(row["sent_at"]),
-            role=row["role"],
-            author=row["name"],
-        )
-        hits.append(
-            Hit(
-                f"msg-{item.id}", "messages", row["text"], item.score, (source,),
-                parts=item.parts,
-            )
-        )  # fmt: skip
-    return hits
+    order = ranked(list(found), parts, MESSAGES, EVEN)
+    return folded((_message_hit(item, *found[item.id]) for item in order), query.limit)
 
 
-def _ranked(
-    db: sqlite3.Connection,
-    owner: vectors.Owner,
-    query: Query,
-    allowed: set[int] | None,
-) -> list[Ranked]:
-    if allowed is not None and not allowed:
-        return []
-    lexical = _full_text(db, owner, query.text, allowed)
-    dense: dict[int, float] = {}
-    if query.vector is not None:
-        dense = dict(vectors.nearest(db, owner, query.vector, POOL, among=allowed))
-        missing = [id for id in lexical if id not in dense]
-        dense |= vectors.similarities(db, owner, query.vector, missing)
-    return fuse(lexical, dense)
+def considered(
+    db: sqlite3.Connection, query: Query
+) -> tuple[list[conversation.Place], list[float], Mapping[str, Floats]]:
+    """The messages that are ranked: where each stands, the cosine of each, and by name
+    what speaks for each (ranking.MESSAGES)."""
+    allowed = _allowed_messages(db, query)
+    matcher = Matcher(db, "messages", _asking(query), allowed)
+    found = conversation.places(db, _best(matcher), allowed)
+    matched = matcher.match([place.id for place in found])
+    parts = conversation.parts(found, matched, query.text)
+    return found, [float(cosine) for cosine in matched.cosines], parts
 
 
-def _places(db: sqlite3.Connection, ranked: Sequence[Ranked]) -> dict[int, Place]:
-    """Where the messages stand in their threads."""
-    marks = ",".join("?" * len(ranked))
-    rows = db.execute(
-        "SELECT id, thread_id, length(text) / 6 AS words, "
-        "(SELECT b.id FROM messages b WHERE b.thread_id = m.thread_id AND "
-        " (b.sent_at, b.id) < (m.sent_at, m.id) "
-        " ORDER BY b.sent_at DESC, b.id DESC LIMIT 1) AS before, "
-        "(SELECT a.id FROM messages a WHERE a.thread_id = m.thread_id AND "
-        " (a.sent_at, a.id) > (m.sent_at, m.id) "
-        " ORDER BY a.sent_at, a.id LIMIT 1) AS after "
-        f"FROM messages m WHERE id IN ({marks})",
-        [item.id for item in ranked],
+def _best(matcher: Matcher) -> list[int]:
+    """The messages with most in common with the question by themselves."""
+    matched = matcher.match(matcher.candidates)
+    score = MESSAGES["words"] * matched.shares + MESSAGES["meaning"] * matched.meaning
+    order = np.argsort(-score, kind="stable")[:CONSIDERED]
+    return [matched.ids[i] for i in order]
+
+
+def _message_hit(item: Ranked, place: conversation.Place, cosine: float) -> Hit:
+    source = Source(
+        thread_id=place.thread,
+        message_id=place.message_id,
+        quote=place.text,
+        said_at=from_text(place.sent_at),
+        role=place.role,
+        author=place.name,
     )
-    return {
-        row["id"]: Place(row["thread_id"], row["before"], row["after"], row["words"])
-        for row in rows
-    }
+    return Hit(
+        f"msg-{item.id}", "messages", place.text, item.score, (source,),
+        parts=item.parts, cosine=cosine,
+    )  # fmt: skip
 
 
-def _full_text(
-    db: sqlite3.Connection,
-    owner: vectors.Owner,
-    text: str,
-    allowed: set[int] | None,
-) -> dict[int, float]:
-    """BM25 of each row that shares a word with the query; higher is better."""
-    expression = match_expression(text)
-    if not expression:
-        return {}
-    # Without a filter the best come first; with one, more have to be looked at.
-    limit = POOL if allowed is None else -1
-    rows = db.execute(
-        f"SELECT rowid, bm25({owner}_fts) AS score FROM {owner}_fts "
-        f"WHERE {owner}_fts MATCH ? ORDER BY score LIMIT ?",
-        (expression, limit),
-    )
-    found: dict[int, float] = {}
-    for row in rows:
-        if allowed is None or row["rowid"] in allowed:
-            found[row["rowid"]] = -row["score"]
-            if len(found) >= POOL:
-                break
-    return found
+def _asking(query: Query) -> Asking:
+    return Asking(expressions(query.text), query.vector)
 
 
-def match_expression(text: str) -> str:
-    """A query as FTS5 takes it: its words, any of them, and no operators.
+def expressions(text: str) -> list[str]:
+    """A question's words as FTS5 takes them: each an expression, without operators.
 
     Every word is quoted, so that `AND`, `*`, `"` or `foo-bar` are text. Stop
     words are dropped unless there is nothing else.
     """
     found = list(dict.fromkeys(words(text)))
     telling = [word for word in found if word not in STOP_WORDS] or found
-    return " OR ".join('"' + word.replace('"', '""') + '"' for word in telling[:64])
+    return ['"' + word.replace('"', '""') + '"' for word in telling[:64]]
 
 
 def _allowed_memories(db: sqlite3.Connection, query: Query) -> set[int] | None:
@@ -237,16 +232,3 @@ def counts(db: sqlite3.Connection) -> Mapping[str, int]:
         "(SELECT count(*) FROM threads) AS threads"
     ).fetchone()
     return dict(row)
-
-
-_STOP_WORDS = """
-    a about after all also am an and any are as at be because been before being but by
-    can could did do does doing down during each for from further had has have having he
-    her here hers him his how i if in into is it its itself just me more most my myself
-    no nor not now of off on once only or other our ours out over own same she should so
-    some such than that the their theirs them then there these they this those through
-    to too under until up very was we were what when where which while who whom why will
-    with would you your yours yourself user user's i'm i've i'd i'll it's that's what's
-    don't didn't doesn't isn't aren't wasn't let let's us please tell know remember
-"""
-STOP_WORDS = frozenset(_STOP_WORDS.split())

@@ -8,8 +8,10 @@ Embedding Quantization", 2024). Inserts fill the last page, deletes leave a
 hole, so nothing is ever rebuilt.
 """
 
+import math
 import sqlite3
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -24,6 +26,33 @@ PAGE = 4096
 # together; see benchmarks/.
 RESCORED = 500
 _HOLE = -1
+# Bits make vectors look a little more different from one another than they are.
+_SPREAD = 1.15
+# What is known of cosines before any is seen, worth so many vectors: among three
+# memories the best would stand out from nothing.
+_USUAL_MEAN, _USUAL_DEVIATION, _USUAL_WEIGHT = 0.08, 0.095, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """The cosines of a question with everything: what a vector has to stand out from,
+    to be near rather than the nearest of the unrelated."""
+
+    mean: float
+    deviation: float
+
+    def deviations(self, cosines: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How many standard deviations above the mean each cosine is."""
+        return (cosines - self.mean) / self.deviation
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The nearest rows as (id, cosine), best first, and what all rows are like, None
+    when there is none."""
+
+    found: list[tuple[int, float]]
+    background: Background | None
 
 
 def use_model(db: sqlite3.Connection, name: str, dimensions: int) -> bool:
@@ -170,13 +199,17 @@ def nearest(
     limit: int,
     *,
     among: Collection[int] | None = None,
-) -> list[tuple[int, float]]:
-    """The rows nearest to a unit vector, as (id, cosine), best first.
+) -> Nearest:
+    """The rows nearest to a unit vector.
 
     `among` restricts the answer to these ids; None means all.
     """
     if among is not None and len(among) <= RESCORED:
-        return _rescored(db, owner, query, list(among), limit)
+        found = _rescored(db, owner, query, list(among), len(among))
+        cosines = np.array([cosine for _, cosine in found])
+        return Nearest(found[:limit], _background(_moments(cosines)))
+    seen = np.zeros(3)
+    by_distance = np.cos(np.pi * np.arange(len(query) + 1) / len(query))
     wanted = None if among is None else np.fromiter(among, np.int64, len(among))
     pattern = np.packbits(query > 0)
     best_ids = np.empty(0, np.int64)
@@ -189,12 +222,28 @@ def nearest(
         if wanted is not None:
             allowed &= np.isin(ids, wanted)
         distances = _hamming(bits, pattern)
+        seen += _moments(by_distance[distances[allowed]])
         best_ids = np.concatenate([best_ids, ids[allowed]])
         best_distances = np.concatenate([best_distances, distances[allowed]])
         if len(best_ids) > 8 * keep:
             best_ids, best_distances = _closest(best_ids, best_distances, keep)
     best_ids, _ = _closest(best_ids, best_distances, keep)
-    return _rescored(db, owner, query, [int(id) for id in best_ids], limit)
+    found = _rescored(db, owner, query, [int(id) for id in best_ids], limit)
+    return Nearest(found, _background(seen, _SPREAD))
+
+
+def _moments(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How many there are, their sum, and that of their squares."""
+    return np.array([len(cosines), cosines.sum(), np.square(cosines).sum()])
+
+
+def _background(moments: NDArray[np.float64], spread: float = 1.0) -> Background:
+    count, total, squares = moments
+    whole = count + _USUAL_WEIGHT
+    mean = (total + _USUAL_WEIGHT * _USUAL_MEAN) / whole
+    own = max(0.0, squares - total * total / count) / spread**2 if count else 0.0
+    usual = _USUAL_WEIGHT * _USUAL_DEVIATION**2
+    return Background(float(mean), math.sqrt((own + usual) / whole))
 
 
 def get(db: sqlite3.Connection, owner: Owner, id: int) -> NDArray[np.float32] | None:

@@ -1,56 +1,177 @@
-"""One ranking out of words, meaning and conversation."""
+"""What is first, and why: parts that are weighed, questions that ask for something."""
 
-from memcli.store.ranking import POOL, Place, Ranked, fuse, in_conversation
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-def order(ranked: list[Ranked]) -> list[int]:
-    return [item.id for item in ranked]
+from memcli.store.conversation import Place, parts
+from memcli.store.matching import Matched
+from memcli.store.question import asked, people_asked_about
+from memcli.store.ranking import MESSAGES, Ranked, ranked
 
-
-def test_what_both_sides_like_is_first() -> None:
-    assert order(fuse({1: 5.0, 2: 4.0}, {2: 0.8, 3: 0.7}))[0] == 2
-
-
-def test_one_side_is_enough() -> None:
-    assert order(fuse({}, {3: 0.2, 4: 0.9})) == [4, 3]
-    assert order(fuse({3: 1.0, 4: 2.0}, {})) == [4, 3]
-    assert fuse({}, {}) == []
-
-
-def test_a_clear_winner_counts_more_than_the_first_of_equals() -> None:
-    lexical = {1: 9.0, 2: 1.0}
-    dense = {1: 0.50, 2: 0.52}
-    assert order(fuse(lexical, dense)) == [1, 2]
+NOON = datetime(2026, 8, 1, 12, tzinfo=UTC)
 
 
-def test_scores_are_stretched_over_a_full_pool() -> None:
-    dense = {id: 0.9 - id / 1000 for id in range(POOL)}
-    ranked = fuse({}, dense)
-    assert ranked[-1].parts["meaning"] == 0
-    assert ranked[0].parts["meaning"] == 1
-    assert ranked[0].parts["cosine"] == 0.9
+def order(found: list[Place], matched: Matched, question: str = "and?") -> list[int]:
+    ids = [place.id for place in found]
+    return [one.id for one in ranked(ids, parts(found, matched, question), MESSAGES, 6)]
 
 
-def test_the_message_between_two_that_fit_is_lifted() -> None:
-    ranked = fuse({}, {1: 0.8, 2: 0.5, 3: 0.8, 9: 0.55})
-    assert order(ranked)[2:] == [9, 2]
-    places = {
-        1: Place("t", None, 2, 20),
-        2: Place("t", 1, 3, 20),
-        3: Place("t", 2, None, 20),
-        9: Place("u", None, None, 20),
-    }
-    ids = order(in_conversation(ranked, places))
-    assert ids.index(2) < ids.index(9)
+def place(
+    id: int,
+    *,
+    thread: str = "t",
+    before: int | None = None,
+    after: int | None = None,
+    role: str = "user",
+    name: str | None = None,
+    text: str = "some words that say a thing of the usual length",
+    days: int = 0,
+) -> Place:
+    sent_at = (NOON - timedelta(days=days)).isoformat()
+    return Place(
+        id, thread, f"m{id}", before, after, role, name, text, sent_at, len(text) / 6  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
-def test_a_long_message_is_lifted_less_by_its_neighbours() -> None:
-    ranked = fuse({}, {1: 0.8, 2: 0.5, 3: 0.8, 4: 0.5})
-    places = {
-        1: Place("t", None, 2, 20),
-        2: Place("t", 1, None, 2000),
-        3: Place("u", None, 4, 20),
-        4: Place("u", 3, None, 20),
-    }
-    ids = order(in_conversation(ranked, places))
-    assert ids.index(4) < ids.index(2)
+def matched(
+    ids: list[int], *, held: list[list[int]] | None = None, meaning: list[float]
+) -> Matched:
+    """Rows of which `held` says which of three equally telling words they hold."""
+    holding = np.array(held or [[0, 0, 0]] * len(ids), np.bool_)
+    far = np.array(meaning, np.float64)
+    return Matched(ids, np.full(3, 1 / 3), holding, far, far)
+
+
+def test_parts_are_weighed_and_told() -> None:
+    values = {"words": np.array([0.0, 1.0]), "meaning": np.array([1.0, 0.0])}
+    first, second = ranked([7, 8], values, {"words": 1.0, "meaning": 3.0}, 2.0)
+    assert (first.id, second.id) == (7, 8)
+    assert first.parts == {"meaning": 3.0}
+    assert second.parts == {"words": 1.0}
+    assert first.score > 0.5 > second.score
+
+
+def test_equals_stay_in_order() -> None:
+    equal = ranked([3, 1, 2], {"words": np.ones(3)}, {"words": 1.0}, 0)
+    assert [one.id for one in equal] == [1, 2, 3]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(MESSAGES)),
+        st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=2),
+    )
+)
+def test_a_score_lies_between_0_and_1_and_is_the_order(
+    values: Mapping[str, list[float]],
+) -> None:
+    as_arrays = {name: np.array(two) for name, two in values.items()}
+    found: list[Ranked] = list(ranked([1, 2], as_arrays, MESSAGES, 6))
+    assert all(0 <= one.score <= 1 for one in found)
+    assert found[0].score >= found[1].score
+
+
+def test_a_message_between_two_that_hold_the_words_is_lifted() -> None:
+    found = [place(1, after=2), place(2, before=1, after=3), place(3, before=2),
+             place(8, thread="u")]  # fmt: skip
+    held = [[1, 1, 0], [0, 0, 1], [0, 1, 0], [0, 0, 1]]
+    ids = order(found, matched([1, 2, 3, 8], held=held, meaning=[0.0] * 4))
+    assert ids.index(2) < ids.index(8)
+
+
+def test_a_short_message_means_what_was_said_before_it_means() -> None:
+    found = [place(1, after=2), place(2, before=1), place(8, thread="u", after=9),
+             place(9, thread="u", before=8, text="long " * 500)]  # fmt: skip
+    one = matched([1, 2, 8, 9], meaning=[0.9, 0.1, 0.9, 0.1])
+    values = parts(found, one, "and?")
+    assert values["meaning before"][1] > values["meaning before"][3] > 0
+
+
+def test_the_thread_in_which_more_fits_is_the_one_looked_for() -> None:
+    found = [place(1, thread="t"), place(2, thread="t"), place(3, thread="u")]
+    assert order(found, matched([1, 2, 3], meaning=[0.5, 0.6, 0.6]))[0] == 2
+
+
+def test_length_counts_beside_others_of_the_same_role() -> None:
+    found = [
+        place(1, text="ok"),
+        place(2, text="my flat in Leith has two rooms"),
+        place(3, role="assistant", text="That sounds nice. " * 30),
+        place(4, role="assistant", text="That sounds nice. " * 20),
+    ]
+    lengths = parts(found, matched([1, 2, 3, 4], meaning=[0.0] * 4), "?")["length"]
+    assert lengths[0] < 0 < lengths[1]
+    assert abs(lengths[2]) < 0.5  # long, as assistants are
+
+
+@pytest.mark.parametrize(
+    ("question", "who"),
+    [
+        ("What did Maya buy?", {"Maya"}),
+        ("what is maya's dog called", {"Maya"}),
+        ("Which of Tom’s plans failed?", {"Tom Reed"}),
+        ("Did Maya and Tom go to Rome?", set()),
+        ("Who bought a boat?", set()),
+        ("tomorrow?", set()),
+    ],
+)
+def test_a_question_that_names_who_spoke(question: str, who: set[str]) -> None:
+    assert people_asked_about(question, {"Maya", "Tom Reed"}) == who
+
+
+def test_what_a_person_said_whom_the_question_names_comes_first() -> None:
+    found = [place(1, name="Maya"), place(2, name="Tom")]
+    one = matched([1, 2], meaning=[0.5, 0.5])
+    assert order(found, one, "What did Tom buy?") == [2, 1]
+    assert order(found, one, "What did Maya buy?") == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "other"),
+    [
+        ("When did I see the dentist?", "I was there last Tuesday at last",
+         "I was there with a bad tooth"),
+        ("how many records do I own", "I own 212 records by now, I think",
+         "I own rather many records by now"),
+    ],
+)  # fmt: skip
+def test_what_could_answer_when_or_how_many_comes_first(
+    question: str, answer: str, other: str
+) -> None:
+    found = [place(1, text=other), place(2, text=answer)]
+    assert order(found, matched([1, 2], meaning=[0.5, 0.5]), question) == [2, 1]
+
+
+def test_what_the_assistant_said_is_first_where_that_is_asked() -> None:
+    found = [place(1), place(2, role="assistant")]
+    one = matched([1, 2], meaning=[0.5, 0.5])
+    assert order(found, one, "what is good for a stiff shoulder")[0] == 1
+    assert order(found, one, "which exercise did you suggest for it")[0] == 2
+
+
+def test_only_a_conversation_that_goes_on_prefers_what_is_recent() -> None:
+    found = [place(1, days=200), place(2)]
+    one = matched([1, 2], meaning=[0.5, 0.45])
+    assert order(found, one, "where do I work") == [1, 2]
+    turn = (
+        "Alright, the second draft of our chapter about lighthouses reads better, so "
+        "let's finish the outline, add your harbour scene, and plan the next part"
+    )
+    assert order(found, one, turn) == [2, 1]
+
+
+def test_nothing_found_has_no_parts() -> None:
+    nothing = Matched(
+        [], np.ones(3) / 3, np.zeros((0, 3), np.bool_), np.zeros(0), np.zeros(0)
+    )
+    assert order([], nothing) == []
+
+
+@given(st.text(max_size=200), st.integers(0, 400))
+def test_any_question_has_a_form(question: str, telling: int) -> None:
+    assert 0 <= asked(question, telling).goes_on <= 1

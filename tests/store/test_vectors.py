@@ -47,18 +47,18 @@ def test_the_nearest_are_those_of_an_exact_search(db: sqlite3.Connection) -> Non
     for query in matrix[:20] + 0.03 * unit(20, seed=1):
         query /= np.linalg.norm(query)
         exact = set((np.argsort(-(matrix @ query))[:10] + 1).tolist())
-        found = vectors.nearest(db, "messages", query, 10)
+        found = vectors.nearest(db, "messages", query, 10).found
         assert [c for _, c in found] == sorted((c for _, c in found), reverse=True)
         share.append(len(exact & {id for id, _ in found}) / 10)
     assert np.mean(share) > 0.97
-    assert vectors.nearest(db, "messages", matrix[41], 1)[0][0] == 42
+    assert vectors.nearest(db, "messages", matrix[41], 1).found[0][0] == 42
 
 
 def test_a_filter_is_exact(db: sqlite3.Connection) -> None:
     matrix = unit(3000)
     vectors.put(db, "messages", range(3000), matrix)
     among = set(range(5, 3000, 7))
-    found = vectors.nearest(db, "messages", matrix[3], 5, among=among)
+    found = vectors.nearest(db, "messages", matrix[3], 5, among=among).found
     wanted = sorted(among, key=lambda id: -float(matrix[id] @ matrix[3]))[:5]
     assert [id for id, _ in found] == wanted
 
@@ -70,8 +70,8 @@ def test_pages_fill_and_removed_vectors_are_gone(db: sqlite3.Connection) -> None
     assert pages == 3
     vectors.remove(db, "messages", [7, 8999])
     assert vectors.get(db, "messages", 7) is None
-    assert vectors.nearest(db, "messages", matrix[7], 1)[0][0] != 7
-    assert vectors.nearest(db, "messages", matrix[8999], 1)[0][0] != 8999
+    assert vectors.nearest(db, "messages", matrix[7], 1).found[0][0] != 7
+    assert vectors.nearest(db, "messages", matrix[8999], 1).found[0][0] != 8999
 
 
 steps = st.lists(
@@ -99,7 +99,7 @@ def test_any_puts_and_removes_leave_what_a_dictionary_would(
             vectors.remove(db, "messages", listed)
             model = {id: v for id, v in model.items() if id not in ids}
     query = unit(1, 99, 24)[0]
-    found = vectors.nearest(db, "messages", query, 100)
+    found = vectors.nearest(db, "messages", query, 100).found
     wanted = sorted(model, key=lambda id: (-float(model[id] @ query), id))
     assert [id for id, _ in found] == wanted
     db.close()
