@@ -14,8 +14,10 @@ from memcli.errors import UsageError
 from memcli.models import Hit
 from memcli.store import vectors
 from memcli.store.database import connect_to_read, explain_errors
+from memcli.store.nearest import Warm
 from memcli.store.ranking import USUAL, Weighing
 from memcli.store.search import Query, search_memories, search_messages
+from memcli.when import utc_now
 
 Scope = Literal["memories", "messages", "all"]
 
@@ -32,6 +34,8 @@ class Memories:
         self.path = Path(path).expanduser()
         self._db: sqlite3.Connection | None = connect_to_read(self.path)
         self._encoder: Encoder | None = None
+        # What is searched often need not be read from the file each time.
+        self._warm: Warm | None = Warm(self.db)
 
     def search(
         self,
@@ -76,6 +80,8 @@ class Memories:
                 superseded=superseded,
                 as_of=_utc(as_of),
                 weighing=weighing,
+                warm=self._warm if db is self._db else None,
+                asked_at=_utc(before or as_of) or utc_now(),
             )
             hits: list[Hit] = []
             if scope in ("memories", "all"):
@@ -95,7 +101,7 @@ class Memories:
         """Release the file; closing twice is fine."""
         if self._db is not None:
             self._db.close()
-            self._db = None
+            self._db = self._warm = None
 
     def __enter__(self) -> "Memories":
         return self

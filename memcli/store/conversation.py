@@ -8,6 +8,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from memcli.models import Role
 from memcli.store.matching import Matched
 from memcli.store.question import (
     asked,
+    in_the_time,
     names_a_number,
     names_a_time,
     people_asked_about,
@@ -82,10 +84,16 @@ def _places(db: sqlite3.Connection, ids: Sequence[int]) -> list[Place]:
     ]  # fmt: skip
 
 
-def parts(found: Sequence[Place], matched: Matched, question: str) -> dict[str, Floats]:
+def parts(
+    found: Sequence[Place],
+    matched: Matched,
+    question: str,
+    asked_at: datetime | None = None,
+) -> dict[str, Floats]:
     """Everything that speaks for each of n messages, by name (ranking.MESSAGES), shape
     (n,) each."""
     form = asked(question, telling_words(question))
+    sent = [from_text(place.sent_at) for place in found]
     by_assistant = np.array([place.role == "assistant" for place in found], np.float64)
     return {
         "words": matched.shares,
@@ -98,7 +106,8 @@ def parts(found: Sequence[Place], matched: Matched, question: str) -> dict[str, 
         "asked of assistant": by_assistant * form.the_assistant,
         "a time": _each(found, names_a_time, form.a_time),
         "a number": _each(found, names_a_number, form.a_number),
-        "recent": form.goes_on * _ages(found),
+        "recent": form.goes_on * _ages(sent),
+        "in the time": (1 - form.goes_on) * in_the_time(question, sent, asked_at),
     }
 
 
@@ -165,12 +174,9 @@ def _each(found: Sequence[Place], test: Callable[[str], bool], wanted: bool) -> 
     return np.array([test(place.text) for place in found], np.float64)
 
 
-def _ages(found: Sequence[Place]) -> Floats:
+def _ages(sent: Sequence[datetime]) -> Floats:
     """How old each is beside the newest, on a scale on which it is as far from today
     to last week as from then to half a year ago; 0 is the newest."""
-    if not found:
-        return np.zeros(0)
-    sent = [from_text(place.sent_at) for place in found]
-    newest = max(sent)
-    days = np.array([(newest - one).total_seconds() / 86400 for one in sent])
+    newest = max(sent, default=None)
+    days = np.array([(newest - one).total_seconds() / 86400 for one in sent if newest])
     return -np.log1p(days / _DAYS) / _DAYS

@@ -8,7 +8,7 @@ from memcli.models import Hit
 from memcli.textkey import gist
 
 # How far below the last hit that is shown others that say the same are looked for.
-_REACH = 2
+REACH = 2
 
 
 def folded(hits: Iterable[Hit], limit: int) -> list[Hit]:
@@ -19,7 +19,7 @@ def folded(hits: Iterable[Hit], limit: int) -> list[Hit]:
     all of them.
     """
     kept: dict[str, Hit] = {}
-    for hit in islice(hits, _REACH * limit):
+    for hit in islice(hits, REACH * limit):
         same = _same(hit)
         best = kept.get(same)
         if best is not None:

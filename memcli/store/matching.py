@@ -8,16 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcli.store import lexical, vectors
+from memcli.store.nearest import Nearest, Warm, nearest
 from memcli.store.ranking import DEVIATIONS, POOL, Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
     """A question as the two indexes take it: FTS5 expressions, one a word, and a unit
-    vector, None when there is none to compare."""
+    vector, None when there is none to compare. `warm` is what the connection keeps in
+    memory, if anything."""
 
     expressions: Sequence[str]
     vector: NDArray[np.float32] | None
+    warm: Warm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,11 @@ class Matcher:
     ) -> None:
         self._db, self._owner, self._vector = db, owner, asking.vector
         self._words = lexical.held(db, owner, asking.expressions)
-        self._near = vectors.Nearest([], None)
+        self._near = Nearest([], None)
         if asking.vector is not None:
-            self._near = vectors.nearest(db, owner, asking.vector, POOL, among=among)
+            self._near = nearest(
+                db, owner, asking.vector, POOL, among=among, warm=asking.warm
+            )
         found = dict.fromkeys(lexical.best(self._words, POOL, among))
         self.candidates = list(found | dict.fromkeys(id for id, _ in self._near.found))
 

@@ -2,8 +2,14 @@
 an assistant, or how something goes on."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+import numpy as np
+
+from memcli.periods import named_periods
+from memcli.store.ranking import Floats
 from memcli.textkey import words
 
 _A_TIME = re.compile(
@@ -72,6 +78,24 @@ def names_a_time(text: str) -> bool:
 def names_a_number(text: str) -> bool:
     """Whether a text could answer how many."""
     return bool(_NUMBER.search(text))
+
+
+def in_the_time(
+    question: str, moments: Sequence[datetime], asked_at: datetime | None
+) -> Floats:
+    """1 for each moment within a time that the question names, else 0.
+
+    "In May" is the last one. Where nothing was said then, since the conversations
+    ended long ago, it is the last one of theirs.
+    """
+    if moments:
+        newest = max(moments)
+        for now in (asked_at or newest, newest):
+            periods = named_periods(question, now)
+            within = [any(p.start <= one < p.end for p in periods) for one in moments]
+            if any(within):
+                return np.array(within, np.float64)
+    return np.zeros(len(moments))
 
 
 def people_asked_about(question: str, authors: set[str]) -> set[str]:

@@ -39,7 +39,7 @@ MESSAGES: Mapping[str, float] = {
     "a time": 1.4,  # names a time, and the question asks when
     "a number": 1.0,
     "recent": 2.0,  # … where the question goes on with a conversation
-    "in the time": 2.0,  # from the time that the question names
+    "in the time": 1.2,  # from the time that the question names, if it is a question
 }
 # A score is given as a probability would be: at this sum it is a half.
 EVEN = 8.0
@@ -49,7 +49,7 @@ LONGER, SHORTER = 1.0, -2.5
 SHORT_WORDS = 200
 THREAD_BEST = 3
 # Of a memory these two decide; what the user can weigh comes after them.
-MEMORIES: Mapping[str, float] = {"words": 2.7, "meaning": 5.0, "in the time": 2.0}
+MEMORIES: Mapping[str, float] = {"words": 2.7, "meaning": 5.0, "in the time": 1.2}
 EVEN_MEMORY = 4.5
 # A memory that is older than the newest by so many days is a little less at hand.
 MONTH = 30.0

@@ -5,21 +5,22 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcli.models import Hit, Memory, Source
-from memcli.store import conversation, memories
-from memcli.store.folding import folded
+from memcli.store import conversation, memories, standing
+from memcli.store.folding import REACH, folded
 from memcli.store.matching import Asking, Matcher
-from memcli.store.question import STOP_WORDS
+from memcli.store.nearest import Warm
+from memcli.store.question import STOP_WORDS, in_the_time
 from memcli.store.ranking import (
     CONSIDERED,
     EVEN,
     EVEN_MEMORY,
     MESSAGES,
-    MONTH,
     USUAL,
     Floats,
     Ranked,
@@ -32,7 +33,8 @@ from memcli.when import from_text, to_text
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is searched for. `vector` is None when there is none to compare."""
+    """What is searched for. `vector` is None when there is none to compare; "in May"
+    is the last one before `asked_at`, by default the end of what is searched."""
 
     text: str
     vector: NDArray[np.float32] | None
@@ -43,52 +45,39 @@ class Query:
     superseded: bool = False
     as_of: datetime | None = None
     weighing: Weighing = USUAL
+    asked_at: datetime | None = None
+    warm: Warm | None = None
 
 
 def search_memories(db: sqlite3.Connection, query: Query) -> list[Hit]:
     """The memories that answer the query, best first."""
     matcher = Matcher(db, "memories", _asking(query), _allowed_memories(db, query))
-    found = memories.get_many(db, matcher.candidates)
-    held = [
-        id
-        for id in matcher.candidates
-        if not found[id].deleted
-        and (query.superseded or query.as_of or found[id].valid_to is None)
-    ]
-    matched = matcher.match(held)
+    stand = {
+        id: one
+        for id, one in standing.standings(db, matcher.candidates).items()
+        if not one.deleted and (query.superseded or query.as_of or one.open)
+    }
+    matched = matcher.match(list(stand))
+    moments = [one.moment for one in stand.values()]
     parts = {
         "words": matched.shares,
         "meaning": matched.meaning,
-        **_standing([found[id] for id in held]),
+        "in the time": in_the_time(query.text, moments, query.asked_at),
+        **standing.parts(list(stand.values())),
     }
-    cosines = dict(zip(held, matched.cosines, strict=True))
-    hits = (
-        Hit(
-            id=str(item.id),
-            scope="memories",
-            text=found[item.id].text,
-            score=item.score,
-            sources=found[item.id].sources,
-            memory=found[item.id],
-            parts=item.parts,
-            cosine=float(cosines[item.id]),
-        )
-        for item in ranked(held, parts, query.weighing.weights, EVEN_MEMORY)
-    )
+    cosines = dict(zip(stand, matched.cosines, strict=True))
+    order = ranked(matched.ids, parts, query.weighing.weights, EVEN_MEMORY)
+    first = list(islice(order, REACH * query.limit))
+    found = memories.get_many(db, [item.id for item in first])
+    hits = (_memory_hit(i, found[i.id], float(cosines[i.id])) for i in first)
     return folded(hits, query.limit)
 
 
-def _standing(found: Sequence[Memory]) -> dict[str, Floats]:
-    """How sure, how strong and how new memories are beside one another."""
-    began = np.array([memory.valid_from.timestamp() for memory in found])
-    days = (began.max(initial=0) - began) / 86400
-    confidence = np.array([memory.confidence for memory in found])
-    strength = np.array([max(1, memory.strength) for memory in found], np.float64)
-    return {
-        "confidence": 10 * (confidence - 1),
-        "strength": np.log2(strength),
-        "recency": -np.log2(1 + days / MONTH),
-    }
+def _memory_hit(item: Ranked, memory: Memory, cosine: float) -> Hit:
+    return Hit(
+        str(item.id), "memories", memory.text, item.score, memory.sources,
+        memory=memory, parts=item.parts, cosine=cosine,
+    )  # fmt: skip
 
 
 def search_messages(db: sqlite3.Connection, query: Query) -> list[Hit]:
@@ -110,7 +99,7 @@ def considered(
     matcher = Matcher(db, "messages", _asking(query), allowed)
     found = conversation.places(db, _best(matcher), allowed)
     matched = matcher.match([place.id for place in found])
-    parts = conversation.parts(found, matched, query.text)
+    parts = conversation.parts(found, matched, query.text, query.asked_at)
     return found, [float(cosine) for cosine in matched.cosines], parts
 
 
@@ -138,7 +127,7 @@ def _message_hit(item: Ranked, place: conversation.Place, cosine: float) -> Hit:
 
 
 def _asking(query: Query) -> Asking:
-    return Asking(expressions(query.text), query.vector)
+    return Asking(expressions(query.text), query.vector, query.warm)
 
 
 def expressions(text: str) -> list[str]:

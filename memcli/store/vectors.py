@@ -1,17 +1,12 @@
 """Vectors: bits to scan, floats to rescore, in plain tables.
 
-The sign of each dimension is one bit; the distance of two bit patterns tells
-roughly how near the vectors are, at a 32nd of the bytes. A search scans all
-bits, page by page, and computes exact products for the best few hundred
-(binary quantisation with rescoring: Shakir et al., "Binary and Scalar
-Embedding Quantization", 2024). Inserts fill the last page, deletes leave a
-hole, so nothing is ever rebuilt.
+The sign of each dimension is one bit: a 32nd of the bytes, in pages of 4,096 vectors.
+Inserts fill the last page, deletes leave a hole, so nothing is ever rebuilt. How they
+are searched is told in nearest.py.
 """
 
-import math
 import sqlite3
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -21,38 +16,12 @@ Owner = Literal["memories", "messages"]
 Vector = NDArray[np.float32]  # shape (dimensions,)
 Vectors = NDArray[np.float32]  # shape (n, dimensions)
 
+Ids = NDArray[np.int64]
+Words = NDArray[np.unsignedinteger]  # bits, as many in an item as fit
+Page = tuple[Ids, Words]
+
 PAGE = 4096
-# How many vectors are rescored exactly. 500 of 1,000,000 keep the true top ten
-# together; see benchmarks/.
-RESCORED = 500
-_HOLE = -1
-# Bits make vectors look a little more different from one another than they are.
-_SPREAD = 1.15
-# What is known of cosines before any is seen, worth so many vectors: among three
-# memories the best would stand out from nothing.
-_USUAL_MEAN, _USUAL_DEVIATION, _USUAL_WEIGHT = 0.08, 0.095, 20
-
-
-@dataclass(frozen=True, slots=True)
-class Background:
-    """The cosines of a question with everything: what a vector has to stand out from,
-    to be near rather than the nearest of the unrelated."""
-
-    mean: float
-    deviation: float
-
-    def deviations(self, cosines: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How many standard deviations above the mean each cosine is."""
-        return (cosines - self.mean) / self.deviation
-
-
-@dataclass(frozen=True, slots=True)
-class Nearest:
-    """The nearest rows as (id, cosine), best first, and what all rows are like, None
-    when there is none."""
-
-    found: list[tuple[int, float]]
-    background: Background | None
+HOLE = -1
 
 
 def use_model(db: sqlite3.Connection, name: str, dimensions: int) -> bool:
@@ -132,7 +101,7 @@ def remove(
             f"SELECT ids FROM {owner}_vector_pages WHERE page = ?", (row["page"],)
         ).fetchone()["ids"]
         page_ids = np.frombuffer(blob, np.int64).copy()
-        page_ids[row["slot"]] = _HOLE
+        page_ids[row["slot"]] = HOLE
         db.execute(
             f"UPDATE {owner}_vector_pages SET ids = ? WHERE page = ?",
             (page_ids.tobytes(), row["page"]),
@@ -162,7 +131,7 @@ def misplaced(db: sqlite3.Connection, owner: Owner) -> int:
         pages[row["page"]] = ids
         if len(ids) != row["count"] or (len(ids) and len(row["bits"]) % len(ids)):
             wrong += 1
-    placed = sum(int((ids != _HOLE).sum()) for ids in pages.values())
+    placed = sum(int((ids != HOLE).sum()) for ids in pages.values())
     found = 0
     for row in db.execute(f"SELECT id, page, slot FROM {owner}_vectors"):
         ids = pages.get(row["page"], np.empty(0, np.int64))
@@ -192,60 +161,6 @@ def mark_bare(db: sqlite3.Connection, owner: Owner, ids: Sequence[int]) -> None:
     )
 
 
-def nearest(
-    db: sqlite3.Connection,
-    owner: Owner,
-    query: NDArray[np.float32],
-    limit: int,
-    *,
-    among: Collection[int] | None = None,
-) -> Nearest:
-    """The rows nearest to a unit vector.
-
-    `among` restricts the answer to these ids; None means all.
-    """
-    if among is not None and len(among) <= RESCORED:
-        found = _rescored(db, owner, query, list(among), len(among))
-        cosines = np.array([cosine for _, cosine in found])
-        return Nearest(found[:limit], _background(_moments(cosines)))
-    seen = np.zeros(3)
-    by_distance = np.cos(np.pi * np.arange(len(query) + 1) / len(query))
-    wanted = None if among is None else np.fromiter(among, np.int64, len(among))
-    pattern = np.packbits(query > 0)
-    best_ids = np.empty(0, np.int64)
-    best_distances = np.empty(0, np.uint16)
-    keep = max(RESCORED, limit)
-    for row in db.execute(f"SELECT ids, bits FROM {owner}_vector_pages"):
-        ids = np.frombuffer(row["ids"], np.int64)
-        bits = np.frombuffer(row["bits"], np.uint8).reshape(len(ids), -1)
-        allowed = ids != _HOLE
-        if wanted is not None:
-            allowed &= np.isin(ids, wanted)
-        distances = _hamming(bits, pattern)
-        seen += _moments(by_distance[distances[allowed]])
-        best_ids = np.concatenate([best_ids, ids[allowed]])
-        best_distances = np.concatenate([best_distances, distances[allowed]])
-        if len(best_ids) > 8 * keep:
-            best_ids, best_distances = _closest(best_ids, best_distances, keep)
-    best_ids, _ = _closest(best_ids, best_distances, keep)
-    found = _rescored(db, owner, query, [int(id) for id in best_ids], limit)
-    return Nearest(found, _background(seen, _SPREAD))
-
-
-def _moments(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How many there are, their sum, and that of their squares."""
-    return np.array([len(cosines), cosines.sum(), np.square(cosines).sum()])
-
-
-def _background(moments: NDArray[np.float64], spread: float = 1.0) -> Background:
-    count, total, squares = moments
-    whole = count + _USUAL_WEIGHT
-    mean = (total + _USUAL_WEIGHT * _USUAL_MEAN) / whole
-    own = max(0.0, squares - total * total / count) / spread**2 if count else 0.0
-    usual = _USUAL_WEIGHT * _USUAL_DEVIATION**2
-    return Background(float(mean), math.sqrt((own + usual) / whole))
-
-
 def get(db: sqlite3.Connection, owner: Owner, id: int) -> NDArray[np.float32] | None:
     """The vector of one row, or None."""
     row = db.execute(
@@ -271,52 +186,33 @@ def similarities(
     db: sqlite3.Connection, owner: Owner, query: NDArray[np.float32], ids: Sequence[int]
 ) -> dict[int, float]:
     """The exact cosine of each row to a unit vector; rows without one are absent."""
-    return dict(_rescored(db, owner, query, ids, len(ids)))
-
-
-def _hamming(bits: NDArray[np.uint8], pattern: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """The number of differing bits of each row; in 64-bit words where they fit."""
-    if bits.shape[1] % 8 == 0:
-        differing = np.bitwise_count(bits.view(np.uint64) ^ pattern.view(np.uint64))
-    else:
-        differing = np.bitwise_count(bits ^ pattern)
-    counted: NDArray[np.uint16] = differing.sum(axis=1, dtype=np.uint16)
-    return counted
-
-
-def _closest(
-    ids: NDArray[np.int64], distances: NDArray[np.uint16], keep: int
-) -> tuple[NDArray[np.int64], NDArray[np.uint16]]:
-    if len(ids) <= keep:
-        return ids, distances
-    order = np.argpartition(distances, keep)[:keep]
-    return ids[order], distances[order]
-
-
-def _rescored(
-    db: sqlite3.Connection,
-    owner: Owner,
-    query: NDArray[np.float32],
-    ids: Sequence[int],
-    limit: int,
-) -> list[tuple[int, float]]:
-    """Exact cosines of the rows, best first; equal ones by id."""
     found: list[int] = []
     blobs: list[bytes] = []
     for start in range(0, len(ids), PAGE):
         some = ids[start : start + PAGE]
         marks = ",".join("?" * len(some))
-        for row in db.execute(
+        for id, vector in db.execute(
             f"SELECT id, vector FROM {owner}_vectors WHERE id IN ({marks})", some
         ):
-            found.append(row["id"])
-            blobs.append(row["vector"])
+            found.append(id)
+            blobs.append(vector)
     if not found:
-        return []
+        return {}
     matrix = np.frombuffer(b"".join(blobs), "<f4").reshape(len(found), -1)
-    cosines = matrix @ query
-    order = np.lexsort((np.array(found), -cosines))[:limit]
-    return [(found[i], float(cosines[i])) for i in order]
+    return dict(zip(found, (matrix @ query).tolist(), strict=True))
+
+
+def pages(db: sqlite3.Connection, owner: Owner) -> Iterator[Page]:
+    """Ids and bits of all vectors, a page at a time; a removed one's id is HOLE."""
+    for row in db.execute(f"SELECT ids, bits FROM {owner}_vector_pages"):
+        ids = np.frombuffer(row["ids"], np.int64)
+        bits = np.frombuffer(row["bits"], np.uint8).reshape(len(ids), -1)
+        yield ids, as_words(bits)
+
+
+def as_words(bits: NDArray[np.uint8]) -> Words:
+    """The same bits, 64 at a time where that comes out even."""
+    return bits.view(np.uint64) if bits.shape[-1] % 8 == 0 else bits
 
 
 def _last_page(
