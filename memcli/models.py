@@ -240,8 +240,10 @@ class Hit:
 
     @property
     def relevant(self) -> bool:
-        """Whether the hit shares a word with the query, or is near in meaning.
+        """Whether anything ties the hit to the query: a word in it or around it, who
+        said it, or its meaning.
 
         The nearest of many unrelated things is still unrelated.
         """
-        return self.parts.get("words", 0) > 0 or self.cosine >= 0.25
+        ties = ("words", "words before", "words after", "words in thread", "person")
+        return self.cosine >= 0.25 or any(self.parts.get(tie, 0) > 0 for tie in ties)

@@ -160,7 +160,8 @@ def _by_name(match: re.Match[str], today: datetime) -> _Bounds:
         return _months(year, month, count)
 
     if year:
-        return of(int(year) if year.isdecimal() else today.year - (year[0] in "lL"))
+        back = 1 if year.lower().startswith("last") else 0
+        return of(int(year) if year.isdecimal() else today.year - back)
     for latest in range(today.year, today.year - 9, -1):
         with suppress(ValueError):  # not every year has a 29 February
             if (bounds := of(latest))[1 if groups.get("over") else 0] <= today:

@@ -1,0 +1,121 @@
+"""What `memcli search` puts first, tells once, and explains."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import memcli
+from memcli.models import Hit
+from memcli.store.folding import folded
+from tests.conftest import Cli, said, write_lines
+
+
+@pytest.fixture
+def two_friends(cli: Cli) -> Cli:
+    lines = [
+        ("Maya", "2025-05-03", "I bought an old sailing boat in Leith."),
+        ("Tom", "2025-05-03", "A boat! I bought a kayak, it's more my size."),
+        ("Maya", "2025-08-10", "The regatta went badly, we came in last of eleven."),
+        ("Tom", "2026-05-20", "My regatta went better: second of nine!"),
+        ("Tom", "2026-05-20", "ok"),
+        ("Tom", "2026-06-20", "ok"),
+    ]
+    write_lines(
+        Path("a.jsonl"),
+        *(
+            said(text, thread=f"t{day}", id=str(n), name=name, at=f"{day}T10:00:00Z")
+            for n, (name, day, text) in enumerate(lines)
+        ),
+    )
+    assert cli("reflect", "a.jsonl").code == 0
+    return cli
+
+
+def first(cli: Cli, *args: str) -> str:
+    hits = cli("search", "--in", "messages", "--json", *args).json
+    return str(hits[0]["text"])
+
+
+def test_who_a_question_names_is_who_said_it(two_friends: Cli) -> None:
+    assert "kayak" in first(two_friends, "What did Tom buy?")
+    assert "sailing" in first(two_friends, "What did Maya buy?")
+
+
+def test_the_time_that_a_question_names_is_preferred(two_friends: Cli) -> None:
+    assert "better" in first(two_friends, "how did the regatta go in 2026")
+    assert "badly" in first(two_friends, "how did the regatta go in 2025")
+    assert "badly" in first(two_friends, "how did the regatta go in August")
+
+
+def test_a_time_is_seen_from_the_moment_asked_about(two_friends: Cli) -> None:
+    with memcli.open("memories.db") as store:
+        then = datetime(2026, 1, 1, tzinfo=UTC)
+        question = "how did the regatta go last year"
+        hits = store.search(question, scope="messages", before=then)
+    assert "badly" in hits[0].text
+
+
+def test_equal_messages_are_told_once(two_friends: Cli) -> None:
+    found = two_friends("search", "ok", "--in", "messages", "--json").json
+    (hit,) = [hit for hit in found if hit["text"] == "ok"]
+    assert len(hit["also"]) == 1
+    assert {source["message_id"] for source in hit["sources"]} == {"4", "5"}
+    out = two_friends("search", "ok", "--in", "messages").out
+    assert f"; the same: {hit['also'][0]}" in out
+    assert two_friends("show", hit["also"][0]).code == 0
+
+
+def test_explain_tells_what_speaks_for_a_hit(two_friends: Cli) -> None:
+    out = two_friends(
+        "search", "Which kayak did Tom get?", "--in", "messages", "--explain", "-l1"
+    ).out
+    why = out.splitlines()[-1].strip()
+    assert "person +2.3" in why
+    assert "words +" in why
+    assert "cosine 0." in why
+    args = (
+        "search",
+        "Which kayak did Tom get?",
+        "--in",
+        "messages",
+        "--json",
+        "--explain",
+    )
+    (hit, *_) = two_friends(*args).json
+    assert hit["why"]["person"] == 2.3
+    assert "why" not in two_friends(*args[:-1]).json[0]
+
+
+def test_strength_decides_between_equals_and_can_be_left_out(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_lines(
+        Path("a.jsonl"),
+        said("I prefer tabs over spaces.", thread="a", user_id="anna",
+             at="2026-08-02T09:00:00Z"),
+        said("I prefer tabs over spaces!", thread="b", user_id="anna",
+             at="2026-08-09T09:00:00Z"),
+        said("I prefer tabs to spaces here.", thread="c", user_id="ben",
+             at="2026-08-02T09:00:00Z"),
+    )  # fmt: skip
+    assert cli("reflect", "a.jsonl").code == 0
+    args = ("search", "tabs or spaces", "--explain", "--json")
+    assert cli(*args, "-n", "memories/anna").json[0]["why"]["strength"] == 0.2
+    monkeypatch.setenv("MEMCLI_WEIGH_STRENGTH", "0")
+    assert "strength" not in cli(*args, "-n", "memories/anna").json[0]["why"]
+
+
+def hit(id: str, text: str, score: float = 0.5) -> Hit:
+    return Hit(id, "messages", text, score, ())
+
+
+def test_folding_keeps_the_best_and_its_place() -> None:
+    hits = [hit("1", "Run the tests"), hit("2", "Ship it"), hit("3", "run  the TESTS")]
+    found = folded(hits, 2)
+    assert [(one.id, one.also) for one in found] == [("1", ("3",)), ("2", ())]
+
+
+def test_folding_tells_signs_apart() -> None:
+    hits = [hit("1", "C"), hit("2", "C++"), hit("3", "✅"), hit("4", "❌")]
+    assert len(folded(hits, 9)) == 4
