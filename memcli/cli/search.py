@@ -21,7 +21,7 @@ from memcli.cli.wording import print_json
 from memcli.errors import UsageError
 from memcli.library import Memories
 from memcli.models import Hit
-from memcli.store.search import marked
+from memcli.store.marking import marked
 from memcli.when import parse_day
 
 
