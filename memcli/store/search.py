@@ -1,6 +1,5 @@
 """Search: full text and vectors together, over memories or over messages."""
 
-import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,11 @@ from numpy.typing import NDArray
 from memcli.models import Hit, Source
 from memcli.store import memories, vectors
 from memcli.store.ranking import POOL, Place, Ranked, fuse, in_conversation
-from memcli.textkey import words
+from memcli.store.terms import query_expression
 from memcli.when import from_text, to_text
+
+# A word of a text counts for more than a name it could also have been called.
+_OTHER_NAMES = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +129,14 @@ def _full_text(
     allowed: set[int] | None,
 ) -> dict[int, float]:
     """BM25 of each row that shares a word with the query; higher is better."""
-    expression = match_expression(text)
+    expression = query_expression(text)
     if not expression:
         return {}
     # Without a filter the best come first; with one, more have to be looked at.
     limit = POOL if allowed is None else -1
     rows = db.execute(
-        f"SELECT rowid, bm25({owner}_fts) AS score FROM {owner}_fts "
+        f"SELECT rowid, bm25({owner}_fts, 1.0, {_OTHER_NAMES}) AS score "
+        f"FROM {owner}_fts "
         f"WHERE {owner}_fts MATCH ? ORDER BY score LIMIT ?",
         (expression, limit),
     )
@@ -144,17 +147,6 @@ def _full_text(
             if len(found) >= POOL:
                 break
     return found
-
-
-def match_expression(text: str) -> str:
-    """A query as FTS5 takes it: its words, any of them, and no operators.
-
-    Every word is quoted, so that `AND`, `*`, `"` or `foo-bar` are text. Stop
-    words are dropped unless there is nothing else.
-    """
-    found = list(dict.fromkeys(words(text)))
-    telling = [word for word in found if word not in STOP_WORDS] or found
-    return " OR ".join('"' + word.replace('"', '""') + '"' for word in telling[:64])
 
 
 def _allowed_memories(db: sqlite3.Connection, query: Query) -> set[int] | None:
@@ -207,26 +199,6 @@ def _ids(
     return {row["id"] for row in rows}
 
 
-def marked(text: str, query: str) -> list[tuple[int, int]]:
-    """Where the query's words stand in a text, as (start, end), for marking."""
-    telling = {_stem(word) for word in words(query) if word not in STOP_WORDS} or {
-        _stem(word) for word in words(query)
-    }
-    return [
-        match.span()
-        for match in re.finditer(r"[^\W_]+(?:[.'’@#+\-/][^\W_]+)*[+#]*", text)
-        if _stem(match[0].casefold()) in telling
-    ]
-
-
-def _stem(word: str) -> str:
-    """Rough: only for marking words on a screen. The index has a real stemmer."""
-    for ending in ("ing", "ed", "es", "s", "e"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word
-
-
 def counts(db: sqlite3.Connection) -> Mapping[str, int]:
     """How much there is: memories that hold, superseded ones, messages, threads."""
     row = db.execute(
@@ -237,16 +209,3 @@ def counts(db: sqlite3.Connection) -> Mapping[str, int]:
         "(SELECT count(*) FROM threads) AS threads"
     ).fetchone()
     return dict(row)
-
-
-_STOP_WORDS = """
-    a about after all also am an and any are as at be because been before being but by
-    can could did do does doing down during each for from further had has have having he
-    her here hers him his how i if in into is it its itself just me more most my myself
-    no nor not now of off on once only or other our ours out over own same she should so
-    some such than that the their theirs them then there these they this those through
-    to too under until up very was we were what when where which while who whom why will
-    with would you your yours yourself user user's i'm i've i'd i'll it's that's what's
-    don't didn't doesn't isn't aren't wasn't let let's us please tell know remember
-"""
-STOP_WORDS = frozenset(_STOP_WORDS.split())
