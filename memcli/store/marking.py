@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from memcli.store.terms import (
     asked,
     cells,
+    is_signed,
     literal,
     normal,
     other_names,
@@ -82,8 +83,7 @@ def _spans(plain: str, wanted: _Wanted) -> Iterator[_Span]:
 
 def _is_asked(name: str, wanted: _Wanted) -> bool:
     others = list(other_names(name))
-    signed = name[-1] in "+#" or name[0] == "."
-    for form in others if signed else [literal(name), *others]:
+    for form in others if is_signed(name) else [literal(name), *others]:
         words = form.split()
         if any(_stem(word) in wanted.words for word in words):
             return True

@@ -56,21 +56,19 @@ _COMPATIBLE = (
 _UPPER, _LOWER = "A-ZÀ-ÖØ-ÞΑ-ΩЀ-Я", "a-zß-öø-ÿά-ώа-џ"
 
 # Vowel signs of other scripts are no letters to `\w`, but part of the word.
-_WORD = rf"(?:[^\W_{_LETTERS}]|[\u0300-\u036f\u064b-\u065f\u0900-\u0dff\u200d])+"
+_SIGNS = r"[\u0300-\u036f\u064b-\u065f\u0900-\u0dff\u200d]"
 # A stretch of writing without spaces, with the numbers in it; else a name of words
 # and of the signs that hold it together.
 _TOKEN = re.compile(
-    rf"(?P<run>(?:(?<!\d)\d{{1,4}})?[{_UNSPACED}][{_UNSPACED}\d]*)"
-    r"|(?<![\w.])\.[Nn][Ee][Tt]\b"
-    r"|(?<!\w)(?:[A-Za-z]\#|[CcGg]\+\+)\d*(?![\w+#])"
-    rf"|{_WORD}(?:(?:_+|://|::|[-‐./\\:@#+&'’]){_WORD}){{0,30}}"
+    rf"(?P<run>(?:(?:(?<!\d)\d{{1,4}})?[{_UNSPACED}])+)"
+    r"|(?<![A-Za-z\d_.])\.[Nn][Ee][Tt](?![A-Za-z\d_])"
+    r"|(?<![A-Za-z\d_])(?:[A-Za-z]\#|[CcGg]\+\+)\d*(?![A-Za-z\d_+#])"
+    rf"|(?:(?:[^\W_{_LETTERS}]|{_SIGNS})+"
+    r"(?:(?:_+|://|::|[-‐./\\:@#+&'’])(?=[^\W_]))?){1,31}"
 )
 # A character with its signs, or a number.
-_CELL = re.compile(
-    rf"\d{{1,12}}|[{_LETTERS}](?:[\u1039\u17d2][{_LETTERS}]|[{MARKS}]){{0,8}}"
-    rf"|[{MARKS}]"
-)
-_WORDS = re.compile(_WORD)
+_CELL = re.compile(rf"\d{{1,12}}|\D(?:[\u1039\u17d2]\D|[{MARKS}]){{0,8}}")
+_WORDS = re.compile(rf"(?:[^\W_]|{_SIGNS})+")
 _BETWEEN = re.compile(r"[./\\:@#+&'’]+")
 _HYPHEN = re.compile(r"[_‐-]+")
 _HUMP = re.compile(
@@ -90,14 +88,13 @@ _ODD = re.compile(rf"[{_COMPATIBLE}]")
 _SPACE = re.compile(r"\s")
 _HASH = re.compile(r"(?=[a-f]*\d)[0-9a-f]{12,}", re.IGNORECASE)
 _LONGEST_NAME, _LONGEST_FORM = 40, 100
-_EDGE = re.compile(rf"[{_UNSPACED}]")
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 
 # Whether a text has any of that. Every way begins with a character that prose has few
 # of, so that most of a text is passed over at once.
 _TELLING = re.compile(
-    rf"[{_UNSPACED}{_COMPATIBLE}ßẞ{_UPPER}\d_‐#+.-](?:"
-    rf"(?<=[{_UNSPACED}{_COMPATIBLE}ßẞ])"
+    rf"[{_UNSPACED}{_COMPATIBLE}ßẞ{_UPPER}0-9_‐#+.-](?:"
+    rf"(?<![{_UPPER}0-9_‐#+.-])"
     rf"|(?<=[{_LOWER}][{_UPPER}])"
     rf"|(?<=[{_UPPER}]{{2}})[{_LOWER}]{{2}}"
     r"|(?<=[^\W_][_‐-])_*[^\W_]"
@@ -157,7 +154,7 @@ def asked(text: str) -> list[str]:
             rest[literal(token)] = None
         else:
             telling |= dict.fromkeys(_asked_of_name(token))
-            last = "" if _SIGNED.fullmatch(token) else literal(token)
+            last = "" if is_signed(token) else literal(token)
         if len(telling) >= _MOST_ASKED:
             break
     if count <= _SHORT and _BEGUN.search(last):
@@ -185,13 +182,19 @@ def normal(text: str) -> str:
 
 def unspaced(form: str) -> bool:
     """Whether a form is one of a run."""
-    return _EDGE.search(form) is not None
+    found = _TOKEN.match(form)
+    return found is not None and found["run"] is not None
 
 
 def cells(run: str) -> list[str]:
     """The characters of a run, with their signs; a number is one."""
     found: list[str] = _CELL.findall(run)
     return found
+
+
+def is_signed(name: str) -> bool:
+    """Whether a sign makes the name: `C#` is not `C`."""
+    return _SIGNED.fullmatch(name) is not None
 
 
 def literal(name: str) -> str:
@@ -262,7 +265,8 @@ def _other_forms(text: str) -> Iterator[tuple[str, bool]]:
         if plain != part and _ODD.search(part):
             # In the index the text has its characters as they are.
             for word in _WORDS.findall(plain.casefold()):
-                yield word, False
+                if not unspaced(word):
+                    yield word, False
         yield from _other_forms_of_part(plain)
 
 
@@ -275,7 +279,7 @@ def _other_forms_of_part(plain: str) -> Iterator[tuple[str, bool]]:
         if _TELLING.search(token):  # a plain word has no other name
             for name in other_names(token):
                 yield name, False
-        if _EDGE.match(plain, end) or (start and _EDGE.match(plain, start - 1)):
+        if unspaced(plain[end : end + 1]) or unspaced(plain[max(start - 1, 0) : start]):
             # Written without a space before or behind it, so no word to the index.
             for word in literal(token).split():
                 yield word, False
