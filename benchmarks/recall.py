@@ -29,7 +29,7 @@ from benchmarks import sets
 from benchmarks.sets import Question, Set, Turn
 from memcli.embeddings.choose import DEFAULT_MODEL, encoder
 from memcli.store.database import connect_to_read
-from memcli.store.question import STOP_WORDS
+from memcli.store.terms import STOP_WORDS
 from memcli.textkey import words
 
 Ranking = Callable[[Question], list[Turn]]

@@ -123,7 +123,10 @@ def snippet(text: str, spans: Sequence[tuple[int, int]], width: int = 240) -> st
         return flat
     first = " ".join(text[: spans[0][0]].split()) if spans else ""
     start = max(0, len(first) - width // 3)
-    if start:
-        start = flat.find(" ", start) + 1
-    cut = flat[start : start + width].rsplit(" ", 1)[0]
+    # Between words, if there is a space near: not in every script.
+    if start and (space := flat.find(" ", start, start + width // 6)) >= 0:
+        start = space + 1
+    cut = flat[start : start + width]
+    if (space := cut.rfind(" ", width - width // 6)) >= 0:
+        cut = cut[:space]
     return ("… " if start else "") + cut + " …"

@@ -21,8 +21,8 @@ from memcli.cli.wording import print_json
 from memcli.errors import UsageError
 from memcli.library import Memories
 from memcli.models import Hit
+from memcli.store.marking import marked
 from memcli.store.ranking import Weighing
-from memcli.store.search import marked
 from memcli.when import parse_day
 
 

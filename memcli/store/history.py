@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from memcli.models import HistoryEntry, Op
+from memcli.store.terms import extra_terms
 from memcli.textkey import text_key
 from memcli.when import from_text, to_text
 
@@ -179,6 +180,7 @@ def restore(
     if not _there(db, columns["superseded_by"]):
         columns["superseded_by"] = None  # removed for good since
     columns["text_key"] = text_key(then["text"])
+    columns["terms"] = extra_terms(then["text"])
     named = ", ".join(f"{name} = ?" for name in columns)
     db.execute(
         f"UPDATE memories SET {named} WHERE id = ?", (*columns.values(), memory_id)
@@ -221,9 +223,10 @@ def says(text: str, quote: str) -> bool:
 
 
 def take_away(db: sqlite3.Connection, change: Change, memory_id: int) -> None:
-    """The row stays, for history; nothing else shows it any more."""
+    """The row stays, for history; nothing else shows it any more. What it could also
+    be found by goes."""
     db.execute(
-        "UPDATE memories SET deleted_in = ?, valid_to = coalesce(valid_to, ?), "
-        "updated_at = ? WHERE id = ?",
+        "UPDATE memories SET deleted_in = ?, terms = '', "
+        "valid_to = coalesce(valid_to, ?), updated_at = ? WHERE id = ?",
         (change.run_id, to_text(change.at), to_text(change.at), memory_id),
     )

@@ -16,6 +16,7 @@ from memcli.models import (
     Source,
 )
 from memcli.store.history import Change, dump, record, snapshot, take_away
+from memcli.store.terms import extra_terms
 from memcli.textkey import text_key
 from memcli.when import from_text, to_text
 
@@ -45,14 +46,15 @@ def _insert(
     cursor = db.execute(
         "INSERT INTO memories (namespace, kind, text, about, confidence, happens_on, "
         "valid_from, valid_to, superseded_by, created_at, updated_at, text_key, "
-        "schema, value, field_times, by_hand) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "terms, schema, value, field_times, by_hand) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             change.namespace, candidate.kind, candidate.text, candidate.about,
             candidate.confidence, day.isoformat() if day else None,
             to_text(candidate.said_at), to_text(valid_to) if valid_to else None,
             operation.superseded_by, now, now, text_key(candidate.text),
-            candidate.schema, dump(candidate.value), dump(operation.field_times),
+            extra_terms(candidate.text), candidate.schema, dump(candidate.value),
+            dump(operation.field_times),
             now if change.by_hand else None,
         ),
     )  # fmt: skip
@@ -86,10 +88,12 @@ def _change(
         _end_before_sooner(db, change, memory_id)
     if operation.op is Op.UPDATE and operation.text is not None:
         db.execute(
-            "UPDATE memories SET text = ?, text_key = ?, value = coalesce(?, value), "
-            "field_times = coalesce(?, field_times) WHERE id = ?",
+            "UPDATE memories SET text = ?, text_key = ?, terms = ?, "
+            "value = coalesce(?, value), field_times = coalesce(?, field_times) "
+            "WHERE id = ?",
             (
-                operation.text, text_key(operation.text), dump(operation.value),
+                operation.text, text_key(operation.text),
+                extra_terms(operation.text), dump(operation.value),
                 dump(operation.field_times), memory_id,
             ),
         )  # fmt: skip

@@ -17,6 +17,7 @@ import numpy as np
 from memcli.embeddings.choose import encoder
 from memcli.store import vectors
 from memcli.store.database import in_memory
+from memcli.store.terms import extra_terms
 from memcli.textkey import text_key
 from memcli.when import to_text
 
@@ -61,6 +62,7 @@ def _insert(then: sqlite3.Connection, row: sqlite3.Row, known: dict[str, Any]) -
         "created_at": row["created_at"],
         "updated_at": row["at"],
         "text_key": text_key(known["text"]),
+        "terms": extra_terms(known["text"]),
         **{name: value for name, value in known.items() if name != "sources"},
     }
     then.execute(

@@ -10,6 +10,7 @@ import numpy as np
 
 from memcli.periods import named_periods
 from memcli.store.ranking import Floats
+from memcli.store.terms import STOP_WORDS
 from memcli.textkey import words
 
 _A_TIME = re.compile(
@@ -114,16 +115,3 @@ def _calls(author: str) -> set[str]:
 def telling_words(question: str) -> int:
     """How many words there are beside those that every text has."""
     return sum(word not in STOP_WORDS for word in dict.fromkeys(words(question)))
-
-
-_STOP_WORDS = """
-    a about after all also am an and any are as at be because been before being but by
-    can could did do does doing down during each for from further had has have having he
-    her here hers him his how i if in into is it its itself just me more most my myself
-    no nor not now of off on once only or other our ours out over own same she should so
-    some such than that the their theirs them then there these they this those through
-    to too under until up very was we were what when where which while who whom why will
-    with would you your yours yourself user user's i'm i've i'd i'll it's that's what's
-    don't didn't doesn't isn't aren't wasn't let let's us please tell know remember
-"""
-STOP_WORDS = frozenset(_STOP_WORDS.split())

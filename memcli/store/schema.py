@@ -5,8 +5,10 @@ imported only when there is a step to run, since it costs a quarter second.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+
+from memcli.store import terms
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 # Marks the file as ours ("memc"), so that another program's database is known.
 APPLICATION_ID = 0x6D656D63
 _TOKENIZER = "porter unicode61 remove_diacritics 2"
+_ROWS_AT_ONCE = 1000
 
 
 def _create_runs(db: "Database") -> None:
@@ -228,16 +231,22 @@ def _create_vectors(db: "Database") -> None:
         )
 
 
-def _index_text(db: "Database", table: str) -> None:
+def _index_text(
+    db: "Database",
+    table: str,
+    columns: Sequence[str] = ("text",),
+    tokenizer: str = _TOKENIZER,
+) -> None:
     """FTS5 over `text`, kept in step by triggers.
 
     The update trigger sqlite-utils makes fires for every column; ours only for
     the text, since most updates are of bookkeeping.
     """
-    db.table(table).enable_fts(["text"], tokenize=_TOKENIZER, create_triggers=True)
+    db.table(table).enable_fts(columns, tokenize=tokenizer, create_triggers=True)
     (trigger,) = (t for t in db.table(table).triggers if t.name == f"{table}_au")
     db.execute(f'DROP TRIGGER "{trigger.name}"')
-    db.execute(trigger.sql.replace("AFTER UPDATE ON", "AFTER UPDATE OF text ON"))
+    which = f"AFTER UPDATE OF {', '.join(columns)} ON"
+    db.execute(trigger.sql.replace("AFTER UPDATE ON", which))
 
 
 def _add_cursors(db: "Database") -> None:
@@ -454,6 +463,26 @@ def _add_history(db: "Database") -> None:
     db.table("memories").create_index(["superseded_by"])
 
 
+def _add_terms(db: "Database") -> None:
+    """Other names of what a text says, as words of their own beside it."""
+    tokenizer = f"{_TOKENIZER} tokenchars '{terms.MARKS}'"
+    for table, there in (("messages", ""), ("memories", "AND deleted_in IS NULL")):
+        db.table(table).disable_fts()
+        db.table(table).add_column("terms", str, not_null_default="")
+        last = 0
+        while rows := db.execute(
+            f"SELECT id, text FROM {table} WHERE id > ? {there} ORDER BY id LIMIT ?",
+            (last, _ROWS_AT_ONCE),
+        ).fetchall():
+            found = [(terms.extra_terms(row[1]), row[0]) for row in rows]
+            db.conn.executemany(
+                f"UPDATE {table} SET terms = ? WHERE id = ?",
+                [(words, id) for words, id in found if words],
+            )
+            last = rows[-1][0]
+        _index_text(db, table, ("text", "terms"), tokenizer)
+
+
 Step = Callable[["Database"], None]
 STEPS: tuple[Step, ...] = (
     _create_runs,
@@ -465,6 +494,7 @@ STEPS: tuple[Step, ...] = (
     _add_cursors,
     _add_asking,
     _add_history,
+    _add_terms,
 )
 
 

@@ -1,6 +1,5 @@
 """Search: full text and vectors together, over memories or over messages."""
 
-import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from memcli.store import conversation, memories, standing
 from memcli.store.folding import REACH, folded
 from memcli.store.matching import Asking, Matcher
 from memcli.store.nearest import Warm
-from memcli.store.question import STOP_WORDS, in_the_time
+from memcli.store.question import in_the_time
 from memcli.store.ranking import (
     CONSIDERED,
     EVEN,
@@ -27,7 +26,7 @@ from memcli.store.ranking import (
     Weighing,
     ranked,
 )
-from memcli.textkey import words
+from memcli.store.terms import expressions
 from memcli.when import from_text, to_text
 
 
@@ -130,17 +129,6 @@ def _asking(query: Query) -> Asking:
     return Asking(expressions(query.text), query.vector, query.warm)
 
 
-def expressions(text: str) -> list[str]:
-    """A question's words as FTS5 takes them: each an expression, without operators.
-
-    Every word is quoted, so that `AND`, `*`, `"` or `foo-bar` are text. Stop
-    words are dropped unless there is nothing else.
-    """
-    found = list(dict.fromkeys(words(text)))
-    telling = [word for word in found if word not in STOP_WORDS] or found
-    return ['"' + word.replace('"', '""') + '"' for word in telling[:64]]
-
-
 def _allowed_memories(db: sqlite3.Connection, query: Query) -> set[int] | None:
     """Ids that pass the filters; None when every row does."""
     where: list[str] = []
@@ -189,26 +177,6 @@ def _ids(
         return None
     rows = db.execute(f"SELECT id FROM {table} WHERE {' AND '.join(where)}", parameters)
     return {row["id"] for row in rows}
-
-
-def marked(text: str, query: str) -> list[tuple[int, int]]:
-    """Where the query's words stand in a text, as (start, end), for marking."""
-    telling = {_stem(word) for word in words(query) if word not in STOP_WORDS} or {
-        _stem(word) for word in words(query)
-    }
-    return [
-        match.span()
-        for match in re.finditer(r"[^\W_]+(?:[.'’@#+\-/][^\W_]+)*[+#]*", text)
-        if _stem(match[0].casefold()) in telling
-    ]
-
-
-def _stem(word: str) -> str:
-    """Rough: only for marking words on a screen. The index has a real stemmer."""
-    for ending in ("ing", "ed", "es", "s", "e"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word
 
 
 def counts(db: sqlite3.Connection) -> Mapping[str, int]:

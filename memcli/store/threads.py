@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from memcli.models import Message, Thread
+from memcli.store.terms import extra_terms
 from memcli.when import from_text, to_text
 
 Outcome = Literal["added", "edited", "known"]
@@ -98,11 +99,12 @@ def keep_message(
             return "known"
         db.execute(
             "INSERT INTO messages "
-            "(key, thread_id, message_id, role, name, text, sent_at, as_of) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "(key, thread_id, message_id, role, name, text, terms, sent_at, as_of) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 message.key, message.thread_id, message.id, message.role,
-                message.name, message.text, to_text(message.sent_at), as_of,
+                message.name, message.text, extra_terms(message.text),
+                to_text(message.sent_at), as_of,
             ),
         )  # fmt: skip
         return "added"
@@ -123,8 +125,9 @@ def keep_message(
         (row["id"], _sha256(row["text"]), to_text(now)),
     )
     db.execute(
-        "UPDATE messages SET text = ?, reflected_in = NULL, embedded = 0 WHERE id = ?",
-        (message.text, row["id"]),
+        "UPDATE messages SET text = ?, terms = ?, reflected_in = NULL, embedded = 0 "
+        "WHERE id = ?",
+        (message.text, extra_terms(message.text), row["id"]),
     )
     return "edited"
 

@@ -18,6 +18,7 @@ from memcli.reflection.checks import MAX_TEXT
 from memcli.store import history, memories, runs, tombstones, vectors
 from memcli.store.database import transaction
 from memcli.store.history import Change
+from memcli.store.terms import extra_terms
 from memcli.store.threads import WHO
 from memcli.store.tombstones import Said
 from memcli.textkey import text_key
@@ -171,7 +172,11 @@ def _columns(memory: Memory, wanted: Edit) -> dict[str, str | None]:
     """The columns that become something else."""
     found: dict[str, str | None] = {}
     if wanted.text is not None and wanted.text != memory.text:
-        found |= {"text": wanted.text, "text_key": text_key(wanted.text)}
+        found |= {
+            "text": wanted.text,
+            "text_key": text_key(wanted.text),
+            "terms": extra_terms(wanted.text),
+        }
     if wanted.kind is not None and wanted.kind != memory.kind:
         found["kind"] = wanted.kind.value
     if wanted.since is not None and wanted.since != memory.valid_from:

@@ -24,7 +24,7 @@ from memcli.store.recorder import RowChange
 from memcli.when import from_text, to_text
 
 _VERSION = 1
-_TEXTS = ("namespace", "kind", "text", "text_key", "valid_from")
+_TEXTS = ("namespace", "kind", "text", "text_key", "terms", "valid_from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,7 @@ def _check_sound(db: sqlite3.Connection, plan: Plan) -> None:
         for name, _, _, after in plan.rows:
             if name == "messages" and after:
                 assert isinstance(after["text"], str)
+                assert isinstance(after["terms"], str)
                 from_text(after["sent_at"])
             elif name == "memories" and after:
                 assert all(isinstance(after[column], str) for column in _TEXTS)

@@ -21,6 +21,7 @@ from memcli.store.database import (
     wipe_free_space,
 )
 from memcli.store.history import Change
+from memcli.store.terms import extra_terms
 from memcli.textkey import text_key
 from memcli.upkeep.audit import OWNERS, Finding
 from memcli.when import to_text
@@ -123,8 +124,8 @@ def _redact_all(db: sqlite3.Connection, change: Change) -> None:
         text, found = redact(row["text"])
         if found:
             db.execute(
-                "UPDATE messages SET text = ?, embedded = 0 WHERE id = ?",
-                (text, row["id"]),
+                "UPDATE messages SET text = ?, terms = ?, embedded = 0 WHERE id = ?",
+                (text, extra_terms(text), row["id"]),
             )
             vectors.remove(db, "messages", [row["id"]], wipe=True)
     _redact_quotes(db)
@@ -138,15 +139,18 @@ def _redact_all(db: sqlite3.Connection, change: Change) -> None:
         "DELETE FROM past_texts WHERE memory_id IN (SELECT memory_id FROM operations "
         "WHERE instr(before, '[redacted') OR instr(after, '[redacted'))"
     )
-    for row in db.execute("SELECT id, text, value FROM memories").fetchall():
+    for row in db.execute(
+        "SELECT id, text, value, deleted_in FROM memories"
+    ).fetchall():
         text = redact(row["text"])[0]
         value = _redacted_json(row["value"])
         if text != row["text"] or value != row["value"]:
+            terms = "" if row["deleted_in"] is not None else extra_terms(text)
             # No snapshot of before: it would keep the secret.
             db.execute(
-                "UPDATE memories SET text = ?, text_key = ?, value = ?, embedded = 0 "
-                "WHERE id = ?",
-                (text, text_key(text), value, row["id"]),
+                "UPDATE memories SET text = ?, text_key = ?, terms = ?, value = ?, "
+                "embedded = 0 WHERE id = ?",
+                (text, text_key(text), terms, value, row["id"]),
             )
             db.execute("DELETE FROM past_texts WHERE memory_id = ?", (row["id"],))
             vectors.remove(db, "memories", [row["id"]], wipe=True)

@@ -11,6 +11,7 @@ from memcli.extractors.schemas import text_of
 from memcli.models import Candidate
 from memcli.reflection.profiles import patched
 from memcli.store import extractions, history, memories, vectors
+from memcli.store.terms import extra_terms
 from memcli.textkey import text_key
 from memcli.upkeep.removal import message_ids
 from memcli.when import to_text
@@ -82,12 +83,12 @@ def thin(
         return
     vectors.remove(db, "memories", [memory_id], wipe=True)
     db.execute(
-        "UPDATE memories SET text = ?, text_key = ?, kind = ?, confidence = ?, "
-        "happens_on = ?, about = ?, value = ?, by_hand = NULL, embedded = 0 "
-        "WHERE id = ?",
+        "UPDATE memories SET text = ?, text_key = ?, terms = ?, kind = ?, "
+        "confidence = ?, happens_on = ?, about = ?, value = ?, by_hand = NULL, "
+        "embedded = 0 WHERE id = ?",
         (
-            candidate.text, text_key(candidate.text), candidate.kind,
-            candidate.confidence,
+            candidate.text, text_key(candidate.text), extra_terms(candidate.text),
+            candidate.kind, candidate.confidence,
             candidate.happens_on.isoformat() if candidate.happens_on else None,
             candidate.about, history.dump(candidate.value), memory_id,
         ),
@@ -122,7 +123,10 @@ def _patch_anew(
     text = text_of(schema, document)
     vectors.remove(db, "memories", [memory_id], wipe=True)
     db.execute(
-        "UPDATE memories SET text = ?, text_key = ?, value = ?, field_times = ?, "
-        "embedded = 0 WHERE id = ?",
-        (text, text_key(text), history.dump(document), history.dump(times), memory_id),
-    )
+        "UPDATE memories SET text = ?, text_key = ?, terms = ?, value = ?, "
+        "field_times = ?, embedded = 0 WHERE id = ?",
+        (
+            text, text_key(text), extra_terms(text), history.dump(document),
+            history.dump(times), memory_id,
+        ),
+    )  # fmt: skip

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from memcli.store import history
+from memcli.store.terms import extra_terms
 
 
 def faults(db: sqlite3.Connection) -> list[str]:
     """What is wrong with a database, a line each; nothing for a sound one.
 
-    The file itself, its full-text indexes, history against the rows, and the
-    vectors that a search looks at.
+    The file itself, its full-text indexes and what they have beside the texts,
+    history against the rows, and the vectors that a search looks at.
     """
-    return [*_of_the_file(db), *_of_history(db), *_of_vectors(db)]
+    return [*_of_the_file(db), *_of_terms(db), *_of_history(db), *_of_vectors(db)]
 
 
 def _of_the_file(db: sqlite3.Connection) -> Iterator[str]:
@@ -32,6 +33,17 @@ def _of_the_file(db: sqlite3.Connection) -> Iterator[str]:
             )
         except sqlite3.DatabaseError as error:
             yield f"{table}: {error}"
+
+
+def _of_terms(db: sqlite3.Connection) -> Iterator[str]:
+    """A text has the other names it should have, and one that is gone has none."""
+    for row in db.execute("SELECT id, text, terms FROM messages"):
+        if row["terms"] != extra_terms(row["text"]):
+            yield f"message {row['id']}: its other names are of another text"
+    for row in db.execute("SELECT id, text, terms, deleted_in FROM memories"):
+        gone = row["deleted_in"] is not None
+        if row["terms"] != ("" if gone else extra_terms(row["text"])):
+            yield f"memory {row['id']}: its other names are of another text"
 
 
 def _of_history(db: sqlite3.Connection) -> Iterator[str]:

@@ -503,7 +503,8 @@ class Histories(RuleBasedStateMachine):
             row = self.db.execute("SELECT text FROM memories WHERE id = ?", (id,))
             text = row.fetchone()["text"]
             query = Query(text, _vector(text), limit=100, superseded=True)
-            assert str(id) in {hit.id for hit in search_memories(self.db, query)}
+            hits = search_memories(self.db, query)
+            assert str(id) in {one for hit in hits for one in (hit.id, *hit.also)}
 
     def _told(self, reason: str) -> int:
         """The run that is to be undone first; it can be, since nobody has."""
