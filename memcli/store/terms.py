@@ -14,6 +14,7 @@ they stand and by the same other names:
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 
 # Most rows get no word, and none gets more than these: a log or minified code that was
@@ -59,12 +60,11 @@ _UPPER, _LOWER = "A-ZÀ-ÖØ-ÞΑ-ΩЀ-Я", "a-zß-öø-ÿά-ώа-џ"
 _SIGNS = r"[\u0300-\u036f\u064b-\u065f\u0900-\u0dff\u200d]"
 # A stretch of writing without spaces, with the numbers in it; else a name of words
 # and of the signs that hold it together.
-_TOKEN = re.compile(
-    rf"(?P<run>(?:(?:(?<!\d)\d{{1,4}})?[{_UNSPACED}])+)"
-    r"|(?<![A-Za-z\d_.])\.[Nn][Ee][Tt](?![A-Za-z\d_])"
+_RUN = rf"(?:(?:(?<!\d)\d{{1,4}})?[{_UNSPACED}])+"
+_NAME = (
+    r"(?<![A-Za-z\d_.])\.[Nn][Ee][Tt](?![A-Za-z\d_])"
     r"|(?<![A-Za-z\d_])(?:[A-Za-z]\#|[CcGg]\+\+)\d*(?![A-Za-z\d_+#])"
-    rf"|(?:(?:[^\W_{_LETTERS}]|{_SIGNS})+"
-    r"(?:(?:_+|://|::|[-‐./\\:@#+&'’])(?=[^\W_]))?){1,31}"
+    r"|(?:(?:%s)+(?:(?:_+|://|::|[-‐./\\:@#+&'’])(?=[^\W_]))?){1,31}"
 )
 # A character with its signs, or a number.
 _CELL = re.compile(rf"\d{{1,12}}|\D(?:[\u1039\u17d2]\D|[{MARKS}]){{0,8}}")
@@ -88,11 +88,11 @@ _ODD = re.compile(rf"[{_COMPATIBLE}]")
 _SPACE = re.compile(r"\s")
 _HASH = re.compile(r"(?=[a-f]*\d)[0-9a-f]{12,}", re.IGNORECASE)
 _LONGEST_NAME, _LONGEST_FORM = 40, 100
-_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
+_HAN = r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]"
 
 # Whether a text has any of that. Every way begins with a character that prose has few
 # of, so that most of a text is passed over at once.
-_TELLING = re.compile(
+_TELLS = (
     rf"[{_UNSPACED}{_COMPATIBLE}ßẞ{_UPPER}0-9_‐#+.-](?:"
     rf"(?<![{_UPPER}0-9_‐#+.-])"
     rf"|(?<=[{_LOWER}][{_UPPER}])"
@@ -149,7 +149,7 @@ def asked(text: str) -> list[str]:
         if is_run:
             for form in _asked_of_run(token):
                 (rest if _SMALL.issuperset(form) else telling)[form] = None
-            characters |= dict.fromkeys(_HAN.findall(token))
+            characters |= dict.fromkeys(_pattern(_HAN).findall(token))
         elif token.casefold().replace("’", "'") in STOP_WORDS:
             rest[literal(token)] = None
         else:
@@ -168,8 +168,24 @@ def asked(text: str) -> list[str]:
 def tokens(text: str) -> Iterator[tuple[int, int, str, bool]]:
     """Names and runs of writing without spaces in a normalised text: where they begin
     and end, what stands there, whether it is a run."""
-    for token in _TOKEN.finditer(text):
-        yield token.start(), token.end(), token[0], token["run"] is not None
+    for token in _token(text.isascii()).finditer(text):
+        yield token.start(), token.end(), token[0], token.lastgroup == "run"
+
+
+@cache
+def _token(ascii: bool) -> re.Pattern[str]:
+    """Compiled when one is met: it takes 20 ms, which a question in English would wait
+    for in vain."""
+    if ascii:
+        return re.compile(_NAME % r"[^\W_]")
+    word = rf"[^\W_{_LETTERS}]|{_SIGNS}"
+    return re.compile(rf"(?P<run>{_RUN})|{_NAME % word}")
+
+
+@cache
+def _pattern(pattern: str) -> re.Pattern[str]:
+    """Likewise of what only texts need, or only some scripts."""
+    return re.compile(pattern)
 
 
 def normal(text: str) -> str:
@@ -182,7 +198,7 @@ def normal(text: str) -> str:
 
 def unspaced(form: str) -> bool:
     """Whether a form is one of a run."""
-    found = _TOKEN.match(form)
+    found = None if form.isascii() else _token(False).match(form)
     return found is not None and found["run"] is not None
 
 
@@ -250,7 +266,7 @@ def _is_noise(name: str) -> bool:
 def _telling_parts(text: str) -> Iterator[str]:
     """Of a text, what stands between spaces around something that tells."""
     end = 0
-    while found := _TELLING.search(text, end):
+    while found := _pattern(_TELLS).search(text, end):
         at = found.start()
         start = max(text.rfind(" ", end, at), text.rfind("\n", end, at)) + 1
         space = _SPACE.search(text, found.end())
@@ -276,7 +292,7 @@ def _other_forms_of_part(plain: str) -> Iterator[tuple[str, bool]]:
             for form in _forms_of_run(cells(token)):
                 yield form, True
             continue
-        if _TELLING.search(token):  # a plain word has no other name
+        if _pattern(_TELLS).search(token):  # a plain word has no other name
             for name in other_names(token):
                 yield name, False
         if unspaced(plain[end : end + 1]) or unspaced(plain[max(start - 1, 0) : start]):
@@ -290,7 +306,7 @@ def _forms_of_run(found: list[str]) -> Iterator[str]:
     only the last, since no pair begins with it."""
     for one, other in pairwise(found):
         yield one + other
-        if one.isdecimal() or _HAN.match(one):
+        if one.isdecimal() or _pattern(_HAN).match(one):
             yield one
     yield found[-1]
 
@@ -298,7 +314,7 @@ def _forms_of_run(found: list[str]) -> Iterator[str]:
 def _asked_of_run(run: str) -> Iterator[str]:
     found = cells(run)
     if len(found) == 1:
-        yield found[0] if _HAN.match(run) else f"{run}*"
+        yield found[0] if _pattern(_HAN).match(run) else f"{run}*"
     for one, other in pairwise(found):
         yield one + other
 
