@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench bench-reading bench-asking bench-durability fuzz kill siege clean
+.PHONY: demo test lint bench bench-recall bench-scale bench-reading bench-asking \
+	bench-durability fuzz kill siege clean
 
 demo: $(VENV)/.installed
 	@rm -f demo.db demo.db-wal demo.db-shm demo.db.lock
@@ -22,6 +23,14 @@ lint: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/run.py
+
+# What search finds and extraction keeps; REALMEM is a folder of prepared users.
+bench-recall: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/recall.py $(if $(REALMEM),--realmem $(REALMEM))
+
+# Search at a million rows: some minutes, and 4 GB of disk.
+bench-scale: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/scale.py
 
 # A gigabyte of session and 20,000 files: some minutes, and 3 GB of disk.
 bench-reading: $(VENV)/.installed-test
