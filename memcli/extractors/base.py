@@ -39,6 +39,11 @@ class Extractor(Protocol):
     def part_characters(self) -> int | None:
         """How much of a thread it can be given at once; None for all."""
 
+    @property
+    def reads_vectors_of(self) -> str | None:
+        """The embedding model whose vectors of the messages it makes use of; None
+        for one that looks at the words alone."""
+
     def extract(self, part: ThreadPart) -> Extraction:
         """The candidates of one part.
 

@@ -8,7 +8,7 @@ the others are done, three times in all.
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from memcli.errors import (
     BudgetSpent,
@@ -154,9 +154,17 @@ def work_for(run: Run, extractor: Extractor, thread: Thread, namespace: str) -> 
     tried = threads.part_characters(run.db, thread.id)
     if most is not None and tried is not None:
         most = min(most, tried)
-    messages = [(m, new) for _, m, new in threads.messages(run.db, thread.id)]
+    stored = list(threads.messages(run.db, thread.id))
+    messages = [(m, new) for _, m, new in stored]
     recorded = extractions.recorded(run.db, thread.id, RECORDED)
     part = part_to_reflect(thread, messages, tuple(recorded), most)
+    if reads_vectors(run, extractor):
+        from memcli.store import vectors  # what reads none needs no NumPy
+
+        found = vectors.of(run.db, "messages", [id for id, _, _ in stored])
+        part = replace(
+            part, vectors={m.key: found[id] for id, m, _ in stored if id in found}
+        )
     fingerprint = extractor.fingerprint(part)
     known = None
     if says_nothing(part):
@@ -165,6 +173,14 @@ def work_for(run: Run, extractor: Extractor, thread: Thread, namespace: str) -> 
         known = Extraction(before[0])
         run.report.reused += 1
     return Work(thread, namespace, part, fingerprint, known)
+
+
+def reads_vectors(run: Run, extractor: Extractor) -> bool:
+    """Whether the messages are embedded first, since the extractor looks at that."""
+    request = run.request
+    return request.embed_messages and (
+        extractor.reads_vectors_of == request.embedding_model
+    )
 
 
 def keep(
@@ -179,8 +195,9 @@ def keep(
 ) -> None:
     """Store what a part suggested together with the fact that it is done."""
     kept, set_aside = check(
-        extraction.candidates, work.part, run.request.min_confidence
-    )
+        extraction.candidates, work.part, run.request.min_confidence,
+        hearsay=extractor.asker is None,
+    )  # fmt: skip
     now = run.clock()
     with transaction(run.db):
         run.check_claim()
