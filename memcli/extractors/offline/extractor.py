@@ -124,7 +124,7 @@ class OfflineExtractor:
                 acting = starts_a_part(message.text)
             cited |= {quote.message_id for c in by_rules for quote in c.quotes}
             found += by_rules
-            rest.append(Turn(message, lines, likely[i], own_voice))
+            rest.append(Turn(message, lines, likely[i], own_voice, several))
         found += (
             candidate
             for turn in rest

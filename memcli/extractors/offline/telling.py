@@ -61,6 +61,23 @@ _POINTS = re.compile(
     r"|both|either|so|too|else|instead|latter|former)\b",
     re.IGNORECASE,
 )
+# Somebody who has to have been named before them, and not by a day.
+_PERSON = re.compile(r"\b(?:he|she|him|her|his|hers)\b", re.IGNORECASE)
+_SOMEBODY = re.compile(
+    r"(?<=[a-zà-ÿ,;] )(?!I\b|I['’]|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
+    r"|(?:January|February|March|April|May|June|July|August|September|October|November"
+    r"|December)\b)[A-ZÀ-Þ]\w"
+)
+# An offer, a guess, a manner of speaking, and half of a sentence.
+_NO_STATEMENT = re.compile(
+    r"\b(?:could|would|should|may|might|shall|can['’]t wait|recall|remember|calm down"
+    r"|apparently|seems?|joking|kidding)\b|\b(?:did|do|does|have|has|was|were)\s*[,.;]"
+    r"|\b(?:since|too|either|as well|again|yet|instead)\W*$",
+    re.IGNORECASE,
+)
+_HABIT = re.compile(
+    r"\b(?:usually|normally|often|always|tends?|every)\b", re.IGNORECASE
+)
 # What is said of the talk itself, of a mood, or of an errand.
 _TALK = re.compile(
     r"(?:I|we)(?:['’](?:m|re|ve|ll|d)| am| are| have| will| would| was| were| had| do| did"
@@ -79,6 +96,23 @@ _TALK = re.compile(
     r"|have (?:a|another|one|two|some|no|an) (?:question|idea|problem|issue|doubt|error|bug))"
     r"(?:s|ed|ing|d)?\b",
     re.IGNORECASE,
+)
+# What is of this session: what is being worked on, and how far it is.
+_AT_HAND = re.compile(
+    r"\b(?:now|just|already|current\w*|today|tonight|immediately|urgent\w*|so far|usually a"
+    r"|(?:the|this|these|those|some|all|first|next|new|each|every|my|our) (?:[\w-]+ ){0,3}"
+    r"(?:data|notes?|steps?|protocols?|roadmap|logs?|documents?|docs?|scripts?|files?|pages?"
+    r"|lists?|drafts?|summar(?:y|ies)|prompts?|workflows?|templates?|plans?|spreadsheets?"
+    r"|reports?|sheets?|sections?|points?|options?|metrics?|scores?|checks?|tests?|code"
+    r"|functions?|errors?|bugs?|builds?|branch|commits?|prs?|issues?|outputs?|inputs?"
+    r"|questions?|examples?|versions?|models?|apps?|tools?|commands?|repo))\b|[*_`#|<>={}]",
+    re.IGNORECASE,
+)
+# Where the grammar of `third_person` ends: two days in one, a verb too many.
+_GARBLED = re.compile(
+    r"\d{4},? (?:the \w+ of|\d)|\bwould (?:got|had|been|\w+ed)\b"
+    r"|\b(?:will|would|can|could|should|might|must|won't|can't|to)\b.*\b(?:and|but|or) \w+s\b"
+    r"|\b(?:their|they|them) (?:their|they|them)\b",
 )
 _CONTENT = re.compile(r"[^\W\d_]{4,}|\d+|(?<!^)\b[A-ZÀ-Þ]\w+")
 _PLAIN = {
@@ -119,12 +153,14 @@ class Turn:
     """A message with its sentences, and the probability that it is worth keeping.
 
     `own_voice` is False in a role, and where the text is somebody else's.
+    `to_people` tells a chat between people from one with an assistant.
     """
 
     message: Message
     lines: Sequence[Sentence]
     probability: float
     own_voice: bool
+    to_people: bool
 
 
 def most_telling(turn: Turn, subject: Subject) -> Candidate | None:
@@ -143,26 +179,46 @@ def most_telling(turn: Turn, subject: Subject) -> Candidate | None:
     text = third_person(resolved(clause, found), whose)
     if not text:
         return _quoted(turn, line, subject)
+    kind = _kind(clause, found)
     plain = (
         turn.own_voice
         and turn.probability >= LIKELY
         and _is_plain(line, start, end)
+        and (turn.to_people or _lasts(clause, kind, found))
         and stands_alone(text, whose)
+        and not _GARBLED.search(text)
+        and not (found and _HABIT.search(clause))  # "by Friday" is any Friday there
     )
-    return _made(text, _kind(clause, found), turn, line, found, plain=plain)
+    return _made(text, kind, turn, line, found, plain=plain)
 
 
 def _chosen(turn: Turn) -> Sentence | None:
     """The sentence that tells most; the first line where there is none."""
-    lines = [line for line in turn.lines if re.search(r"\w", line.bare)]
-    if lines:
-        most = lines[:_MOST_SENTENCES]
-        return max(most, key=lambda line: _tells(line, turn.message.role))
+    most = [_cut(line) for line in turn.lines[:_MOST_SENTENCES]]
+    most = [line for line in most if re.search(r"\w", line.bare)]
+    if most:
+        # Below a first paragraph that asks for something may stand a text of others.
+        first = turn.message.text.find("\n\n")
+        return max(
+            most,
+            key=lambda line: (
+                _tells(line, turn.message.role) + 2 * (first < 0 or line.start < first)
+            ),
+        )
     for line in turn.message.text.split("\n", 50):
         text = line.strip()[:_LONGEST]
         if re.search(r"\w", text):
             return Sentence(text, text, 0)
     return None
+
+
+def _cut(line: Sentence) -> Sentence:
+    """The beginning of a sentence without end, up to a word's end."""
+    if len(line.text) <= _LONGEST:
+        return line
+    end = line.text.rfind(" ", 0, _LONGEST)
+    end = end if end > 0 else _LONGEST
+    return Sentence(line.text[:end], line.bare[:end], line.start, line.bullet)
 
 
 def _tells(line: Sentence, role: str) -> float:
@@ -202,14 +258,32 @@ def _is_plain(line: Sentence, start: int, end: int) -> bool:
     for taken_back in (s.HYPOTHETICAL, s.HEDGED, s.TRANSIENT, _YOU):
         if taken_back.search(line.bare):
             return False
+    if re.match(r"(?:I|we)['’]d\b", clause, re.IGNORECASE):
+        return False  # had, or would
     if _TALK.match(clause) or not 5 <= len(clause.split()) <= _MOST_WORDS:
         return False
     named = _NAMED.search(clause) or _THING.search(clause)
     points = _POINTS.search(clause)
     if named is None or (points and points.start() < named.start()):
         return False
+    person, somebody = _PERSON.search(clause), _SOMEBODY.search(clause)
+    somebody = somebody or _THING.search(clause)
+    if person and (somebody is None or person.start() < somebody.start()):
+        return False
+    if _NO_STATEMENT.search(clause):
+        return False
     content = {word.lower() for word in _CONTENT.findall(clause)} - _PLAIN
     return len(content) >= 4
+
+
+def _lasts(clause: str, kind: Kind, found: Sequence[TimeMention]) -> bool:
+    """Whether a clause is of more than the work at hand, with an assistant: what was
+    done, or will be, has a day."""
+    if _AT_HAND.search(clause):
+        return False
+    if kind in (Kind.EVENT, Kind.PLAN, Kind.DECISION):
+        return bool(found)
+    return True
 
 
 def _kind(clause: str, found: Sequence[TimeMention]) -> Kind:
@@ -227,7 +301,7 @@ def _kind(clause: str, found: Sequence[TimeMention]) -> Kind:
 
 def _quoted(turn: Turn, line: Sentence, subject: Subject) -> Candidate:
     """What is not said of oneself, as somebody's words."""
-    words = line.text[:_LONGEST].strip()
+    words = line.text.strip()
     found = mentions(words, turn.message.sent_at.date(), None)
     text = f"{subject.name} said: {resolved(words, found)}"
     return _made(text, _kind(words, found), turn, line, found, plain=False)
@@ -235,7 +309,7 @@ def _quoted(turn: Turn, line: Sentence, subject: Subject) -> Candidate:
 
 def _told(turn: Turn, line: Sentence) -> Candidate:
     """What only an assistant said; the text has to say so."""
-    words = line.text[:_LONGEST].strip()
+    words = line.text.strip()
     found = mentions(words, turn.message.sent_at.date(), "future")
     kind = Kind.FACT
     if _DECIDES.search(words):
@@ -258,5 +332,5 @@ def _made(
     confidence = turn.probability if plain else min(turn.probability, MOST_IN_DOUBT)
     return as_candidate(
         text, Signal(_SIGNAL, kind, _OWN, confidence), turn.message,
-        line.text[:_LONGEST], found=found,
+        line.text, found=found,
     )  # fmt: skip
