@@ -33,7 +33,7 @@ from numpy.typing import NDArray  # noqa: E402
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from memcli.extractors.offline import features, worth  # noqa: E402
-from memcli.models import Message  # noqa: E402
+from memcli.models import Message, Role  # noqa: E402
 
 HERE = Path(__file__).parent
 CONVERSATIONS = HERE / "conversations"
@@ -55,6 +55,7 @@ FEATURES = 0.3
 KNOTS = 12
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,8 @@ class Labelled:
     family: str
     threads: tuple[tuple[Message, ...], ...]
     vectors: dict[str, Any]
-    wanted: NDArray[np.bool_]
-    noise: NDArray[np.bool_]
+    wanted: Flags
+    noise: Flags
 
     @property
     def messages(self) -> list[Message]:
@@ -90,7 +91,7 @@ def conversation(path: Path) -> Labelled:
             continue
         id, label, who, text = line.split("|")
         sent_at = start + timedelta(seconds=30 * len(threads[-1]))
-        role = "assistant" if who == "assistant" else "user"
+        role: Role = "assistant" if who == "assistant" else "user"
         name = None if who in ("user", "assistant") else who
         thread = f"{path.stem}-{session}"
         threads[-1].append(
@@ -206,7 +207,7 @@ def rows(one: Labelled, score: Array | None) -> Array:
     return np.array(found)
 
 
-def fit_trees(x: Array, wanted: Array, weight: Array) -> tuple[float, list[Any]]:
+def fit_trees(x: Array, wanted: Flags, weight: Array) -> tuple[float, list[Any]]:
     """Where the sum starts, and the trees, in the form of `worth.Node`."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -296,12 +297,13 @@ def held_out(sets: Sequence[Labelled]) -> list[tuple[Array, Array]]:
 
 
 def calibration(
-    sums: Sequence[Array], wanted: Sequence[Array], weight: Sequence[Array]
+    sums: Sequence[Array], wanted: Sequence[Flags], weight: Sequence[Array]
 ) -> tuple[list[float], list[float]]:
     """Sums and the probabilities they mean, at KNOTS places, both rising."""
     from sklearn.isotonic import IsotonicRegression
 
-    every, truth, weigh = map(np.concatenate, (sums, wanted, weight))
+    every, weigh = np.concatenate(sums), np.concatenate(weight)
+    truth = np.concatenate(wanted)
     order = np.argsort(every, kind="stable")
     parts = np.array_split(order, KNOTS * 4)
     places = [float(np.average(every[p], weights=weigh[p])) for p in parts]
@@ -323,19 +325,19 @@ def calibration(
 # --- telling ----------------------------------------------------------------------
 
 
-def measures(p: Array, wanted: Array, bar: float) -> tuple[float, float, float]:
+def measures(p: Array, wanted: Flags, bar: float) -> tuple[float, float, float]:
     """Precision, recall and F1 of what is at or above the bar."""
     chosen = p >= bar
-    hits = float((chosen & wanted.astype(bool)).sum())
+    hits = float((chosen & wanted).sum())
     precision = hits / chosen.sum() if chosen.any() else 0.0
     recall = hits / wanted.sum() if wanted.any() else 0.0
     both = precision + recall
     return precision, recall, 2 * precision * recall / both if both else 0.0
 
 
-def best_bar(p: Array, wanted: Array) -> float:
+def best_bar(p: Array, wanted: Flags) -> float:
     """The bar with the best F1."""
-    return max(np.unique(p), key=lambda bar: measures(p, wanted, bar)[2])
+    return float(max(np.unique(p), key=lambda bar: measures(p, wanted, bar)[2]))
 
 
 def table(sets: Sequence[Labelled], probabilities: Sequence[Array]) -> None:

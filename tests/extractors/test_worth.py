@@ -5,6 +5,7 @@ import json
 import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,9 +41,9 @@ def part(messages: tuple[Message, ...], *, vectors: bool = False) -> ThreadPart:
     )
 
 
-def some_vectors(messages: tuple[Message, ...]) -> dict[str, object]:
+def some_vectors(messages: tuple[Message, ...]) -> dict[str, Any]:
     """Unit vectors that follow from the texts alone."""
-    found = {}
+    found: dict[str, Any] = {}
     for message in messages:
         seed = hashlib.sha256(message.text.encode("utf-8", "replace")).digest()[:8]
         raw = np.random.default_rng(int.from_bytes(seed, "big")).normal(size=384)
