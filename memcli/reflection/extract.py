@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from memcli.errors import (
     BudgetSpent,
@@ -21,7 +22,7 @@ from memcli.errors import (
     TooLong,
 )
 from memcli.extractors.base import Extraction, Extractor
-from memcli.models import Thread, ThreadPart
+from memcli.models import Message, Thread, ThreadPart
 from memcli.reflection import pool
 from memcli.reflection.checks import check
 from memcli.reflection.due import part_to_reflect, says_nothing
@@ -158,13 +159,8 @@ def work_for(run: Run, extractor: Extractor, thread: Thread, namespace: str) -> 
     messages = [(m, new) for _, m, new in stored]
     recorded = extractions.recorded(run.db, thread.id, RECORDED)
     part = part_to_reflect(thread, messages, tuple(recorded), most)
-    if reads_vectors(run, extractor):
-        from memcli.store import vectors  # what reads none needs no NumPy
-
-        found = vectors.of(run.db, "messages", [id for id, _, _ in stored])
-        part = replace(
-            part, vectors={m.key: found[id] for id, m, _ in stored if id in found}
-        )
+    if extractor.reads_vectors_of is not None:
+        part = replace(part, vectors=_vectors(run, extractor, stored))
     fingerprint = extractor.fingerprint(part)
     known = None
     if says_nothing(part):
@@ -175,12 +171,19 @@ def work_for(run: Run, extractor: Extractor, thread: Thread, namespace: str) -> 
     return Work(thread, namespace, part, fingerprint, known)
 
 
-def reads_vectors(run: Run, extractor: Extractor) -> bool:
-    """Whether the messages are embedded first, since the extractor looks at that."""
-    request = run.request
-    return request.embed_messages and (
-        extractor.reads_vectors_of == request.embedding_model
-    )
+def _vectors(
+    run: Run, extractor: Extractor, stored: Sequence[tuple[int, Message, bool]]
+) -> dict[str, Any] | None:
+    """The vectors of a thread's messages by key; None in a run that makes none, and
+    while the store has those of another model."""
+    if not run.request.embed_messages:
+        return None
+    from memcli.store import vectors  # who reads none needs no NumPy
+
+    if vectors.model(run.db) != extractor.reads_vectors_of:
+        return None
+    found = vectors.of(run.db, "messages", [id for id, _, _ in stored])
+    return {m.key: found[id] for id, m, _ in stored if id in found}
 
 
 def keep(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memcli.extractors.base import Extraction
 from memcli.extractors.offline import features, worth
 from memcli.extractors.offline.extractor import OfflineExtractor
 from memcli.models import Candidate, Message, Role, Thread, ThreadPart
@@ -204,6 +206,31 @@ def test_a_thread_gives_the_same_whatever_else_is_read(cli: Cli) -> None:
         }
 
     assert of_a("alone.db") == of_a("both.db") != set()
+
+
+def test_messages_are_embedded_before_they_are_extracted_unless_it_is_planned(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[set[str] | None] = []
+    extract = OfflineExtractor.extract
+
+    def watched(self: OfflineExtractor, part: ThreadPart) -> Extraction:
+        given.append(None if part.vectors is None else set(part.vectors))
+        return extract(self, part)
+
+    monkeypatch.setattr(OfflineExtractor, "extract", watched)
+    write_lines(
+        Path("a.jsonl"),
+        *({"thread_id": "a", "role": m.role, "content": m.text} for m in CHAT),
+    )
+    ask = ("reflect", "a.jsonl", "--extractor", "offline", "--quiet-period", "0")
+    assert cli(*ask, "--plan", "a.plan").code == 0
+    assert given == [None]
+    assert cli(*ask).code == 0
+    assert given[1] is not None and len(given[1]) == len(CHAT)
+    with sqlite3.connect("memories.db") as db:
+        stages = [stage for (stage,) in db.execute("SELECT stage FROM journal")]
+    assert stages[:3] == ["read", "embed", "extract"]
 
 
 def test_the_data_file_is_small_and_tells_what_it_was_made_of() -> None:

@@ -30,7 +30,7 @@ MOST_IN_DOUBT = 0.55
 # As likely as that, and plain, it is above the default.
 LIKELY = 0.6
 _LONGEST = 400
-_MOST_SENTENCES = 40
+_MOST_SENTENCES = 16
 _MOST_WORDS = 40
 _SIGNAL = "worth keeping"
 
