@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test lint bench bench-recall bench-scale bench-reading bench-asking \
-	bench-durability fuzz kill siege clean
+	bench-durability train fuzz kill siege clean
 
 demo: $(VENV)/.installed
 	@rm -f demo.db demo.db-wal demo.db-shm demo.db.lock
@@ -44,6 +44,10 @@ bench-asking: $(VENV)/.installed-test
 # kept in the temporary folder: some minutes, and 9 GB of disk.
 bench-durability: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/durability.py
+
+# The weights of the offline extractor; REALMEM is a folder of prepared users. Minutes.
+train: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/train_extractor.py $(if $(REALMEM),--realmem $(REALMEM))
 
 # 2,000 damaged files of each format; the suite tries a few of each kind.
 fuzz: $(VENV)/.installed-test

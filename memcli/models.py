@@ -62,7 +62,9 @@ class ThreadPart:
 
     Memories may only cite `new`; `context` and `recorded`, the memories that
     earlier parts of the thread suggested, are there to be understood. `left`
-    is how many new messages had no room and are for the next part.
+    is how many new messages had no room and are for the next part. `vectors` are
+    unit vectors by message key, for an extractor that reads those of the store's
+    model; None where it does not, or there are none.
     """
 
     thread: Thread
@@ -70,6 +72,7 @@ class ThreadPart:
     new: tuple[Message, ...]
     recorded: tuple[str, ...] = ()
     left: int = 0
+    vectors: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

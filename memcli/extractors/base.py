@@ -6,6 +6,10 @@ from typing import Protocol
 from memcli.asking.asker import Asker
 from memcli.models import Asked, Candidate, ThreadPart
 
+# The signal of a candidate that nobody suggested: what a turn would give if it was
+# thought likely enough to be worth keeping.
+CONSIDERED = "worth keeping"
+
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
@@ -38,6 +42,11 @@ class Extractor(Protocol):
     @property
     def part_characters(self) -> int | None:
         """How much of a thread it can be given at once; None for all."""
+
+    @property
+    def reads_vectors_of(self) -> str | None:
+        """The embedding model whose vectors of the messages it makes use of; None
+        for one that looks at the words alone."""
 
     def extract(self, part: ThreadPart) -> Extraction:
         """The candidates of one part.

@@ -108,6 +108,7 @@ class ClaudeExtractor:
     """Asks a model behind the Messages API."""
 
     name = "claude"
+    reads_vectors_of = None
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 
+from memcli.extractors.base import CONSIDERED
 from memcli.models import Candidate, Message, ThreadPart
 from memcli.redaction import holds_secret
 from memcli.reflection import voice
@@ -18,22 +19,41 @@ _HARNESS = re.compile(
 _SPACE = re.compile(r"\s+")
 MAX_TEXT = 1000
 MAX_VALUE = 8000
+TOO_UNLIKELY = "below the confidence asked for"
+ONLY_THE_ASSISTANT = "only the assistant said it"
 # A plan may lie decades ahead; a century is a misread number.
 _FARTHEST = timedelta(days=366 * 100)
 
 
+# A candidate that tells of itself that only the assistant said it begins so, and is
+# not more certain than that: below the default of --min-confidence.
+HEARSAY = "The assistant said: "
+MOST_HEARSAY = 0.55
+
+
 def check(
-    candidates: Iterable[Candidate], part: ThreadPart, min_confidence: float
+    candidates: Iterable[Candidate],
+    part: ThreadPart,
+    min_confidence: float,
+    *,
+    hearsay: bool = False,
 ) -> tuple[list[Candidate], Counter[str]]:
-    """The candidates that hold, and how many were set aside for which reason."""
+    """The candidates that hold, and how many were set aside for which reason; of those
+    that were only considered, what is too unlikely is not counted.
+
+    With `hearsay` one may pass that quotes an assistant alone, if it says so: for
+    candidates of the rules, which copy what they quote.
+    """
     kept, set_aside = [], Counter[str]()
     shown = {message.id: message for message in part.new}
     playing = _playing(part)
     for candidate in candidates:
         reason = _objection(candidate, shown, playing, min_confidence)
+        if reason == ONLY_THE_ASSISTANT and hearsay and _says_so(candidate, shown):
+            reason = None
         if reason is None:
             kept.append(candidate)
-        else:
+        elif reason != TOO_UNLIKELY or candidate.signal != CONSIDERED:
             set_aside[reason] += 1
     return kept, set_aside
 
@@ -45,7 +65,7 @@ def _objection(
     min_confidence: float,
 ) -> str | None:
     if candidate.confidence < min_confidence:
-        return "below the confidence asked for"
+        return TOO_UNLIKELY
     most = MAX_TEXT if candidate.value is None else MAX_VALUE
     if not candidate.text.strip() or len(candidate.text) > most:
         return "empty or far too long"
@@ -87,7 +107,21 @@ def _not_their_own(
         if objection is None:
             return _of_somebody_else(candidate, message, shown.values())
         objections.append(objection)
-    return objections[0] if objections else "only the assistant said it"
+    return objections[0] if objections else ONLY_THE_ASSISTANT
+
+
+def _says_so(candidate: Candidate, shown: Mapping[str, Message]) -> bool:
+    """Whether a candidate that quotes an assistant claims no more than that, and
+    what is quoted does not speak to the machine."""
+    return (
+        candidate.text.startswith(HEARSAY)
+        and candidate.confidence <= MOST_HEARSAY
+        and all(
+            voice.objection(shown[quote.message_id].text, quote.text)
+            in (None, voice.PASTED)
+            for quote in candidate.quotes
+        )
+    )
 
 
 def _playing(part: ThreadPart) -> set[str]:

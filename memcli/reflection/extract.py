@@ -8,7 +8,8 @@ the others are done, three times in all.
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from memcli.errors import (
     BudgetSpent,
@@ -21,7 +22,7 @@ from memcli.errors import (
     TooLong,
 )
 from memcli.extractors.base import Extraction, Extractor
-from memcli.models import Thread, ThreadPart
+from memcli.models import Message, Thread, ThreadPart
 from memcli.reflection import pool
 from memcli.reflection.checks import check
 from memcli.reflection.due import part_to_reflect, says_nothing
@@ -154,9 +155,12 @@ def work_for(run: Run, extractor: Extractor, thread: Thread, namespace: str) -> 
     tried = threads.part_characters(run.db, thread.id)
     if most is not None and tried is not None:
         most = min(most, tried)
-    messages = [(m, new) for _, m, new in threads.messages(run.db, thread.id)]
+    stored = list(threads.messages(run.db, thread.id))
+    messages = [(m, new) for _, m, new in stored]
     recorded = extractions.recorded(run.db, thread.id, RECORDED)
     part = part_to_reflect(thread, messages, tuple(recorded), most)
+    if extractor.reads_vectors_of is not None:
+        part = replace(part, vectors=_vectors(run, extractor, stored))
     fingerprint = extractor.fingerprint(part)
     known = None
     if says_nothing(part):
@@ -165,6 +169,21 @@ def work_for(run: Run, extractor: Extractor, thread: Thread, namespace: str) -> 
         known = Extraction(before[0])
         run.report.reused += 1
     return Work(thread, namespace, part, fingerprint, known)
+
+
+def _vectors(
+    run: Run, extractor: Extractor, stored: Sequence[tuple[int, Message, bool]]
+) -> dict[str, Any] | None:
+    """The vectors of a thread's messages by key; None in a run that makes none, and
+    while the store has those of another model."""
+    if not run.request.embed_messages:
+        return None
+    from memcli.store import vectors  # who reads none needs no NumPy
+
+    if vectors.model(run.db) != extractor.reads_vectors_of:
+        return None
+    found = vectors.of(run.db, "messages", [id for id, _, _ in stored])
+    return {m.key: found[id] for id, m, _ in stored if id in found}
 
 
 def keep(
@@ -179,8 +198,9 @@ def keep(
 ) -> None:
     """Store what a part suggested together with the fact that it is done."""
     kept, set_aside = check(
-        extraction.candidates, work.part, run.request.min_confidence
-    )
+        extraction.candidates, work.part, run.request.min_confidence,
+        hearsay=extractor.asker is None,
+    )  # fmt: skip
     now = run.clock()
     with transaction(run.db):
         run.check_claim()

@@ -86,10 +86,12 @@ def _read(
 def _do(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
     """Everything that changes memories, and what it came to."""
     try:
+        if extractor.reads_vectors_of == run.request.embedding_model:
+            _embed_stage(run)
         run.stage("extract")
         _extract(run, named, extractor)
-        run.stage("embed")
-        _embed(run.db, run.request, run.listener, run.stop)
+        if extractor.reads_vectors_of != run.request.embedding_model:
+            _embed_stage(run)
         # With what an earlier run had to leave, in one order: a run that was killed
         # half-way through its threads comes to the same as one that was not.
         _consolidate(run, extractor)
@@ -125,6 +127,11 @@ def _extract(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
     else:
         extract_all(run, named, extractor)
     run.report.ended_by = run.report.ended_by or failed
+
+
+def _embed_stage(run: Run) -> None:
+    run.stage("embed")
+    _embed(run.db, run.request, run.listener, run.stop)
 
 
 def _embed(

@@ -169,6 +169,19 @@ def get(db: sqlite3.Connection, owner: Owner, id: int) -> NDArray[np.float32] | 
     return np.frombuffer(row["vector"], "<f4") if row else None
 
 
+def of(db: sqlite3.Connection, owner: Owner, ids: Sequence[int]) -> dict[int, Vector]:
+    """The vectors of these rows; rows without one are absent."""
+    found: dict[int, Vector] = {}
+    for start in range(0, len(ids), PAGE):
+        some = ids[start : start + PAGE]
+        marks = ",".join("?" * len(some))
+        for row in db.execute(
+            f"SELECT id, vector FROM {owner}_vectors WHERE id IN ({marks})", some
+        ):
+            found[row["id"]] = np.frombuffer(row["vector"], "<f4")
+    return found
+
+
 def of_open_memories(
     db: sqlite3.Connection, namespace: str, dimensions: int
 ) -> tuple[list[int], Vectors]:

@@ -23,7 +23,8 @@ def turn(
 
 def extract(*turns: Message, **metadata: str) -> list[Candidate]:
     thread = Thread("t1", "generic", metadata, SAID, SAID, len(turns), len(turns))
-    return list(OfflineExtractor().extract(ThreadPart(thread, (), turns)).candidates)
+    found = OfflineExtractor().extract(ThreadPart(thread, (), turns)).candidates
+    return [c for c in found if c.signal != "worth keeping"]  # see test_worth.py
 
 
 def kept(text: str, *, at_least: float = 0.6, name: str | None = None) -> list[str]:

@@ -9,8 +9,8 @@ from datetime import date
 
 from memcli.extractors.base import Extraction
 from memcli.extractors.offline import signals as s
-from memcli.extractors.offline.dates import Tense, TimeMention, mentions, resolved
-from memcli.extractors.offline.grammar import Subject, finished, third_person
+from memcli.extractors.offline.dates import Tense, mentions, resolved
+from memcli.extractors.offline.grammar import Subject, third_person
 from memcli.extractors.offline.prose import (
     Sentence,
     sentences,
@@ -18,65 +18,37 @@ from memcli.extractors.offline.prose import (
     starts_a_part,
 )
 from memcli.extractors.offline.signals import Signal
+from memcli.extractors.offline.statements import (
+    CONSEQUENCE,
+    HERE,
+    LEAD_IN,
+    MIN_WORDS,
+    PRONOUN_START,
+    TAIL,
+    about_the_person,
+    as_candidate,
+    author,
+    several_people,
+    stands_alone,
+    subject_of,
+    with_group,
+    without_reasons,
+)
+from memcli.extractors.offline.telling import Turn, most_telling
+from memcli.extractors.offline.worth import READS_VECTORS_OF, worth
 from memcli.models import Candidate, Kind, Message, Quote, ThreadPart
 
-# Formats of chats between people, in which nobody is "the user".
-CHATS = ("slack", "discord", "telegram", "whatsapp")
 MAX_WORDS = 45
-MIN_WORDS = 3
 # Longer ones are essays with a summary in them, and replies with a yes in them.
 MAX_SUMMARY_WORDS = 150
 MAX_REPLY_WORDS = 40
-_LEAD_IN = re.compile(
-    r"(?:(?:oh|ah|well|so|ok|okay|yes|yep|yeah|no|right|and|but|also|btw|by the way|anyway"
-    r"|hey|hi|hello|thanks|thank you|cheers|sure|great|perfect|honestly|actually|sorry"
-    r"|correction|note|fyi|just fyi|for context|for the record|for what it['’]s worth"
-    r"|just so you know|in fact|plus|personally|to be honest|tbh"
-    r"|frankly|basically|as i said|lol|haha|hm+|ugh|listen|look|update|quick update"
-    r"|first|also|one more thing|between us|on second thoughts?|no no|wait|nope"
-    r"|the thing is|you know|i think|i guess|i mean|now|then|after all|admittedly"
-    r"|unfortunately|luckily|sadly|good news|big news|news)\b[\s,.:!;–—-]+)+",
-    re.IGNORECASE,
-)
 _CLAUSE = re.compile(
     r"(?:[;:]|\s[–—-]{1,2}|,(?=\s)|[.!](?=\s))\s*"
     r"(?:(?:and|but|so|because|since|as|though|although|which is why|plus)\s+)?"
     r"|\s(?:and|but|because|since|so|though|although|that)\s+(?=(?:I|we|my|our)\b)",
 )
-# What follows from a statement, or is spliced on to it, is about something else.
-_CONSEQUENCE = re.compile(
-    r"(?:,\s*(?:and )?so\b(?! (?:far|long|much|does|do|is|did))|,\s*(?:and )?(?:that|this|it"
-    r"|those|these)(?:['’]s|['’]re)?\b(?! (?:called|named|is called|is named))"
-    r"|\sso (?:no|please|don['’]t|keep|skip|whatever|can|could|would)\b).*$",
-    re.IGNORECASE | re.DOTALL,
-)
-# Where a statement turns into a question or a request about something else.
-_TAIL = re.compile(
-    r"(?:[,;]|\s[–—-]{1,2})\s*(?:so |and |but |then )?(?:please\b|can you|could you|would you"
-    r"|will you|what\b|which (?!is|are|was|has|I|we)|how\b|where\b|any (?:ideas|tips"
-    r"|suggestions|thoughts)|do you|does\b|is (?:there|that|it)|are there|should|could I"
-    r"|can I|may I|let me know|help me|give me|show me|tell me|thoughts\?|right\?|no\?"
-    r"|ok\?|okay\?|thanks|thank you|if (?:you|that)|so (?:what|how|please|can|could|don['’]t"
-    r"|do|does|is|whatever|keep|skip|use)|hope|sorry|I['’]d like|I want you|I need you"
-    r"|yes or no|judge me|god help|kindly\b).*$"
-    r"| and (?:I|we) (?:have (?:nothing|to|an? question)|must|need|wonder|would like|can['’]t (?:decide|find)|want to"
-    r" know|was wondering)\b.*$",
-    re.IGNORECASE | re.DOTALL,
-)
-_WITHOUT_ANTECEDENT = re.compile(
-    r"^(?:the user(?:'s \w+)?|\S+) (?:\w+ ){0,2}(?:it|this|that|these|those|here|there|them)"
-    r"(?: too| also| now| already)?\.?$",
-    re.IGNORECASE,
-)
-_HERE = re.compile(
-    r"\b(?:here|there|this|these|those)\b(?! (?:week|month|year|summer))", re.I
-)
-_PRONOUN_START = re.compile(
-    r"^(?:he|she|it|they|this|that|these|those)\b", re.IGNORECASE
-)
 # "I'm vegan" is a whole statement; "I agreed" is none.
 _SHORT_SIGNALS = {"condition"}
-_NO_NAMES = {"user", "human", "me", "you", "customer", "client", "unknown", "anonymous"}
 _YOU = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
 _OWN_START = re.compile(r"(?:I|my|we|our|the)\b", re.IGNORECASE)
 _THEME = re.compile(r"\b(?:dark|light)[ -]?(?:mode|theme)\b", re.IGNORECASE)
@@ -91,14 +63,6 @@ _VALUE = {
     "name": re.compile(r"\bname\b"),
 }
 _DIET = re.compile(r"\b(?:vegetarian|vegan|pescatarian|flexitarian)\b", re.IGNORECASE)
-_WORKING_WORDS = re.compile(
-    r"\b(?:team|deploy|release|ship|prod|staging|code|repo|test|sprint|customer|client"
-    r"|server|database|api|service|ci|merge|feature|bug|postgres|kafka|migrat|version"
-    r"|company|office|product|stand-?up|branch|cluster|backend|frontend|users?|invoice"
-    r"|library|framework|api|docker|kubernetes|aws|python|typescript|package|budget"
-    r"|contract|hire|quarter|docs?|schema|design|parser|queue|log|vendor)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,78 +76,81 @@ class _Found:
 
 
 class OfflineExtractor:
-    """Rules over what people wrote; never a network, never a model."""
+    """Rules over what people wrote, and a small classifier for the turns in which
+    no rule finds anything; never a network, never a model that is asked."""
 
     name = "offline"
-    model = "rules-1"
-    recipe = "offline rules-1"
+    model = "rules-2"
+    recipe = "offline rules-2"
     part_characters = None
     asker = None
+    reads_vectors_of: str | None = READS_VECTORS_OF
 
     def fingerprint(self, part: ThreadPart) -> str:
-        """A hash of the rules' version and of everything they look at."""
-        shown = [(m.key, m.name, m.text) for m in (*part.context, *part.new)]
+        """A hash of the rules' version and of everything they look at.
+
+        A vector follows from its text, so it tells only which were there.
+        """
+        turns = (*part.context, *part.new)
+        shown = [(m.key, m.name, m.text) for m in turns]
         text = repr((self.recipe, shown, part.thread.format, part.thread.metadata))
+        if part.vectors:
+            text += repr([m.key in part.vectors for m in turns])
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def extract(self, part: ThreadPart) -> Extraction:
-        """The candidates of one part, in the order they were said."""
+        """The candidates of one part, in the order they were said: what rules find,
+        and one more for each turn in which they find nothing."""
         found: list[Candidate] = []
-        several = _several_people(part)
+        several = several_people(part)
+        likely = worth((*part.context, *part.new), part.vectors)[len(part.context) :]
         acting = any(
             starts_a_part(m.text) for m in part.context[-3:] if m.role == "user"
         )
+        cited: set[str] = set()
+        rest: list[Turn] = []
         for i, message in enumerate(part.new):
+            lines = sentences(message.text)
+            by_rules: list[Candidate] = []
+            own_voice = False
             if message.role == "assistant":
                 before = part.new[i - 1] if i else (part.context or (None,))[-1]
                 after = part.new[i + 1] if i + 1 < len(part.new) else None
-                found += _agreed(message, before, after, among_others=several)
-                continue
-            if not acting and not speaks_for_others(message.text):
-                found += _said(message, part)
-            acting = starts_a_part(message.text)
+                by_rules += _agreed(message, lines, before, after, among_others=several)
+            else:
+                own_voice = not acting and not speaks_for_others(message.text)
+                if own_voice:
+                    by_rules += _said(message, lines, subject_of(message, part))
+                acting = starts_a_part(message.text)
+            cited |= {quote.message_id for c in by_rules for quote in c.quotes}
+            found += by_rules
+            rest.append(Turn(message, lines, likely[i], own_voice, several))
+        found += (
+            candidate
+            for turn in rest
+            if turn.message.id not in cited
+            and (candidate := most_telling(turn, subject_of(turn.message, part)))
+        )
+        order = {message.id: i for i, message in enumerate(part.new)}
+        found.sort(key=lambda candidate: order[candidate.quotes[0].message_id])
         return Extraction(tuple(_distinct(found)))
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def _said(message: Message, part: ThreadPart) -> Iterator[Candidate]:
+def _said(
+    message: Message, lines: Sequence[Sentence], subject: Subject
+) -> Iterator[Candidate]:
     """What a person's own sentences state."""
-    subject = Subject(name=_author(message, among_others=_several_people(part)))
-    project = part.thread.metadata.get("project")
-    if project:
-        subject = Subject(subject.name, f"The {project} team")
     previous: Sentence | None = None
-    for sentence in sentences(message.text):
+    for sentence in lines:
         candidate = _instruction(sentence, message, subject)
         if candidate is None:
             candidate = _statement(sentence, previous, message, subject)
         if candidate is not None:
             yield candidate
         previous = sentence
-
-
-def _several_people(part: ThreadPart) -> bool:
-    """Whether more than one person speaks: then each must be called something."""
-    if part.thread.format in CHATS:
-        return True
-    people = {m.name for m in (*part.context, *part.new) if m.role == "user"}
-    return len(people) > 1
-
-
-def _author(message: Message, *, among_others: bool = False) -> str:
-    """The author's name, if the transcript has one that is a name.
-
-    Among others a handle such as `max_87` will do as well, since "the user"
-    could be anybody.
-    """
-    name = " ".join(re.sub(r"<[^>]*>", "", message.name or "").split())
-    if not name or len(name) > 60 or name.lower() in _NO_NAMES:
-        return "The user"
-    if re.search(r"[\d_@<>]", name) and not among_others:
-        return "The user"
-    return name
 
 
 def _instruction(
@@ -193,7 +160,7 @@ def _instruction(
     bare = sentence.bare
     if bare.rstrip().endswith("?") or not _right_length(bare):
         return None
-    lead = _LEAD_IN.match(bare)
+    lead = LEAD_IN.match(bare)
     starts = [0, *([lead.end()] if lead else [])]
     starts += [m.end() for m in _CLAUSE.finditer(bare) if bare[m.start()] in ":–—-"]
     for at in starts:
@@ -211,7 +178,7 @@ def _instruction(
             found = mentions(body, said_on, None)
             text = third_person(resolved(body, found), subject, named=False)
             text = text[:1].lower() + text[1:] if not _is_name(text) else text
-            return _candidate(
+            return as_candidate(
                 f"Standing instruction from {subject.inside}: {text}",
                 signal, message, sentence.text, found=[],
             )  # fmt: skip
@@ -233,13 +200,13 @@ def _statement(
     if remember and asked and not _OWN_START.match(remember["body"]):
         return None  # "remember that in Python …" is a remark, not a request
     at = remember.start("body") if remember else 0
-    lead = _LEAD_IN.match(bare, at)
+    lead = LEAD_IN.match(bare, at)
     at = lead.end() if lead else at
     corrects = bool(s.CORRECTION.match(bare)) or bool(
         previous and s.CORRECTION.match(previous.bare)
     )
     end = len(bare)
-    for cut in (_TAIL, _CONSEQUENCE):
+    for cut in (TAIL, CONSEQUENCE):
         if (tail := cut.search(bare, at, end)) and tail.start() > at:
             end = tail.start()
     if bare[at:end].rstrip().endswith("?"):
@@ -264,7 +231,7 @@ def _first_signal(bare: str, at: int, end: int, said_on: date) -> _Found | None:
     starts += [m.end() for m in _CLAUSE.finditer(bare, at, end)]
     best: _Found | None = None
     for start in starts:
-        lead = _LEAD_IN.match(bare, start)
+        lead = LEAD_IN.match(bare, start)
         begin = lead.end() if lead and lead.end() < end else start
         for signal in s.SIGNALS:
             match = signal.pattern.match(bare, begin, end)
@@ -303,7 +270,7 @@ def _stated(
         if len(words) < MIN_WORDS:
             return None
     clause = sentence.text[found.start : found.end].rstrip()
-    clause = _without_reasons(clause)
+    clause = without_reasons(clause)
     times = mentions(clause, message.sent_at.date(), _tense(signal))
     # A birthday comes again every year.
     yearly = signal.name == "birthday" or re.search(r"\bborn\b", clause)
@@ -311,9 +278,9 @@ def _stated(
     if signal.voice == "bare":
         spoken = "I " + _bare_verb(spoken)
     if signal.name != "team is":
-        subject = _with_group(subject, sentence.text)
+        subject = with_group(subject, sentence.text)
     text = third_person(spoken, subject)
-    if not _stands_alone(text, subject):
+    if not stands_alone(text, subject):
         return None
     if signal.kind is Kind.DECISION and _YOU.search(clause):
         return None  # an errand for the assistant
@@ -324,7 +291,7 @@ def _stated(
         confidence -= 0.2
     if s.TRANSIENT.search(clause):
         confidence -= 0.3
-    if _HERE.search(clause):
+    if HERE.search(clause):
         confidence -= 0.3
     replaces: str | None = None
     if signal.change:
@@ -334,7 +301,7 @@ def _stated(
     kind = signal.kind
     if corrects:
         kind = Kind.CORRECTION
-    return _candidate(
+    return as_candidate(
         text, signal, message, sentence.text, found=times, confidence=confidence,
         about=_about(signal, found.match, text, subject), replaces=replaces, kind=kind,
     )  # fmt: skip
@@ -355,14 +322,14 @@ def _corrected(
     clause = sentence.text[at:end]
     times = mentions(clause, message.sent_at.date(), None)
     text = third_person(resolved(clause, times), subject)
-    if _PRONOUN_START.match(text) or not _stands_alone(text, subject):
+    if PRONOUN_START.match(text) or not stands_alone(text, subject):
         return None
     kind = Kind.FACT if asked else Kind.CORRECTION
     signal = Signal(
         "asked to remember" if asked else "correction", kind, s.CORRECTION,
         0.82 if asked else 0.74,
     )  # fmt: skip
-    return _candidate(
+    return as_candidate(
         text, signal, message, sentence.text, found=times,
         replaces=None if asked else "",
     )  # fmt: skip
@@ -370,6 +337,7 @@ def _corrected(
 
 def _agreed(
     message: Message,
+    lines: Sequence[Sentence],
     before: Message | None,
     after: Message | None,
     *,
@@ -380,7 +348,6 @@ def _agreed(
     Without that it is the assistant's opinion, and none of the person's. A list
     needs the yes that follows it; a short sentence may answer the yes before.
     """
-    lines = sentences(message.text)
     opening = next((i for i, x in enumerate(lines[:2]) if _sums_up(x.bare)), None)
     if opening is None or len(message.text.split()) > MAX_SUMMARY_WORDS:
         return
@@ -399,7 +366,7 @@ def _agreed(
         points = [first]
     speaker = after if confirmed else before
     assert speaker is not None
-    who = Subject(name=_author(speaker, among_others=among_others))
+    who = Subject(name=author(speaker, among_others=among_others))
     for point in points:
         for candidate in _agreed_point(point, message, who):
             # Who agreed is quoted, too: the assistant's word alone is nobody's.
@@ -426,9 +393,9 @@ def _agreed_point(
     if s.HYPOTHETICAL.search(text) or "**" in text or text.rstrip().endswith(":"):
         return
     times = mentions(text, message.sent_at.date(), "future")
-    text = _about_the_person(resolved(text, times), who)
+    text = about_the_person(resolved(text, times), who)
     signal = Signal("agreed", Kind.DECISION, s.SUMMARY_LABEL, 0.78)
-    yield _candidate(
+    yield as_candidate(
         f"{who.name} agreed: {text[:1].lower() if not _is_name(text) else text[:1]}"
         f"{text[1:]}",
         signal, message, point.text, found=times,
@@ -443,55 +410,6 @@ def _unlabelled(text: str) -> str:
     """`So to recap: A, B` → `A, B`."""
     sentence = s.SUMMARY_SENTENCE.match(text)
     return sentence["body"] if sentence else s.SUMMARY_LABEL.sub("", text, count=1)
-
-
-def _about_the_person(text: str, who: Subject) -> str:
-    """An assistant's "you" is the person, its "I" the assistant."""
-    swaps = {
-        "you": who.inside, "your": _own(who), "you're": f"{who.inside} is",
-        "you've": f"{who.inside} has", "you'll": f"{who.inside} will",
-        "i": "the assistant", "i'll": "the assistant will", "i'm": "the assistant is",
-        "my": "the assistant's", "we": "they", "our": "their", "we're": "they are",
-        "we'll": "they will", "we've": "they have", "us": "them",
-    }  # fmt: skip
-
-    def swap(match: re.Match[str]) -> str:
-        return swaps.get(match[0].lower().replace("’", "'"), match[0])
-
-    return finished(re.sub(r"\b\w+(?:['’]\w+)?", swap, text))
-
-
-def _own(who: Subject) -> str:
-    return who.inside + ("'" if who.inside.endswith("s") else "'s")
-
-
-def _candidate(
-    text: str,
-    signal: Signal,
-    message: Message,
-    quote: str,
-    *,
-    found: Sequence[TimeMention],
-    confidence: float | None = None,
-    about: str | None = None,
-    replaces: str | None = None,
-    kind: Kind | None = None,
-) -> Candidate:
-    days = [mention.day for mention in found if mention.day is not None]
-    kind = kind or signal.kind
-    dated = kind in (Kind.EVENT, Kind.PLAN, Kind.CORRECTION, Kind.DECISION)
-    return Candidate(
-        text=text,
-        kind=kind,
-        quotes=(Quote(message.id, quote.strip()),),
-        confidence=round(min(0.99, max(0.0, confidence or signal.confidence)), 2),
-        said_at=message.sent_at,
-        about=about,
-        replaces=replaces,
-        happens_on=days[0] if days and dated else None,
-        signal=signal.name,
-        author=message.name if message.role == "user" else None,
-    )
 
 
 def _about(
@@ -513,13 +431,6 @@ def _about(
     return f"{subject.inside}: {thing.lower()}" if thing else None
 
 
-def _with_group(subject: Subject, sentence: str) -> Subject:
-    """Whether "we" are a team at work or people who share a life."""
-    if subject.group or _WORKING_WORDS.search(sentence):
-        return subject
-    return Subject(subject.name, f"{subject.name}, with others,")
-
-
 def _bare_verb(text: str) -> str:
     first, _, rest = text.partition(" ")
     if first.lower() == "just":
@@ -535,27 +446,6 @@ def _tense(signal: Signal) -> Tense | None:
     if signal.kind is Kind.EVENT:
         return "past"
     return "future" if signal.kind is Kind.PLAN else None
-
-
-def _without_reasons(clause: str) -> str:
-    """Trailing asides that make a memory longer and not truer."""
-    return re.sub(
-        r",? (?:lol|haha|tbh|btw|by the way|i guess|though|anyway|thanks|ok|okay|please"
-        r"|if that helps|i think|to be honest|you know|:\)|;\))\W*$",
-        "",
-        clause,
-        flags=re.IGNORECASE,
-    )
-
-
-def _stands_alone(text: str, subject: Subject) -> bool:
-    """Whether somebody who was not there would understand the sentence."""
-    words = text.split()
-    if len(words) < MIN_WORDS + (subject.name == "The user"):
-        return False
-    if text.count('"') % 2 or text[0] in "'‘“\"":
-        return False  # half a quotation is somebody else's
-    return not _WITHOUT_ANTECEDENT.match(text) and "·" not in text
 
 
 def _right_length(clause: str) -> bool:

@@ -25,6 +25,11 @@ _UNCHANGED = {
     "thought", "told", "understood", "won", "wrote", "was", "is", "has", "does", "wasn't",
     "fell", "flew", "forgot", "wore", "woke", "ate", "drank", "sang", "swam", "read",
     "put", "set", "cut", "hit", "let", "used", "threw", "brought", "caught", "rode",
+    "dug", "rang", "shook", "stuck", "hung", "swore", "drew", "blew", "froze", "shot",
+    "spun", "stole", "struck", "swept", "tore", "wept", "lent", "dealt", "fed", "fought",
+    "hid", "laid", "lit", "meant", "rose", "sank", "burnt", "bit", "crept", "clung",
+    "swung", "withdrew", "sought", "shone", "slid", "flung", "undid", "forgave", "dreamt",
+    "leapt", "spilt", "spat", "sprang", "undertook", "beat", "bet", "sat", "stung", "shut",
 }  # fmt: skip
 _THIRD = {
     "am": "is", "'m": "is", "have": "has", "'ve": "has", "do": "does", "go": "goes",
