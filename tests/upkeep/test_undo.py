@@ -194,6 +194,6 @@ def test_runs_shows_the_stages_of_a_run(cli: Cli, say: Say) -> None:
     say("a", "I live in Ghent.")
     stages = cli("runs", "1", "--json").json["stages"]
     assert [stage["stage"] for stage in stages] == [
-        "read", "extract", "embed", "consolidate"
+        "read", "embed", "extract", "consolidate"
     ]  # fmt: skip
     assert all(stage["ended_at"] for stage in stages)
