@@ -45,7 +45,7 @@ def main() -> None:
     args = parser.parse_args()
     users = sets.realmem(args.realmem) if args.realmem else []
     aside = sets.realmem(args.realmem, kept_aside=True) if args.realmem else []
-    console = Console()
+    console = Console(width=140)
     console.print(_search(sets.to_search(users) + aside, args.work))
     console.print(_extraction(sets.own() + users + aside, args.work))
 

@@ -40,6 +40,7 @@ from benchmarks.process import once  # noqa: E402
 from memcli.embeddings.choose import DEFAULT_MODEL, encoder  # noqa: E402
 from memcli.store import schema, vectors  # noqa: E402
 from memcli.store.database import connect, transaction  # noqa: E402
+from memcli.store.filters import only  # noqa: E402
 from memcli.store.nearest import nearest  # noqa: E402
 from memcli.textkey import text_key  # noqa: E402
 from memcli.transcripts.discover import discover  # noqa: E402
@@ -208,7 +209,7 @@ def _recall(paths: Sequence[Path], queries: vectors.Vectors) -> Table:
         with closing(connect(path)) as db:
             exact, half = _exact(db, queries), _exact(db, queries, odd=True)
             among = {row[0] for row in db.execute("SELECT id FROM memories")}
-            among = {id for id in among if id % 2}
+            odd = only(np.array([id for id in among if id % 2], np.int64))
             shares: dict[int, list[float]] = {10: [], 50: [], 200: []}
             filtered: list[float] = []
             for query, best in zip(queries, exact, strict=True):
@@ -216,7 +217,7 @@ def _recall(paths: Sequence[Path], queries: vectors.Vectors) -> Table:
                 for n, share in shares.items():
                     share.append(_share(found, best, n))
             for query, best in zip(queries[:50], half, strict=False):
-                found = nearest(db, "memories", query, 10, among=among).found
+                found = nearest(db, "memories", query, 10, among=odd).found
                 filtered.append(_share(found, best, 10))
             count = db.execute("SELECT count(*) FROM memories").fetchone()[0]
         means = [f"{np.mean(share):.3f}" for share in shares.values()]

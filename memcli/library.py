@@ -1,6 +1,7 @@
 """The Python face of a database: `memcli.open(path)`."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -19,6 +20,9 @@ from memcli.store.ranking import USUAL, Weighing
 from memcli.store.search import Query, search_memories, search_messages
 from memcli.when import utc_now
 
+# No store gives more hits than that.
+MOST = 1000
+
 Scope = Literal["memories", "messages", "all"]
 
 
@@ -33,7 +37,8 @@ class Memories:
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path).expanduser()
         self._db: sqlite3.Connection | None = connect_to_read(self.path)
-        self._encoder: Encoder | None = None
+        self._lock = threading.Lock()  # a connection has one transaction at a time
+        self._encoders: dict[str, Encoder] = {}
         # What is searched often need not be read from the file each time.
         self._warm: Warm | None = Warm(self.db)
 
@@ -50,6 +55,7 @@ class Memories:
         as_of: datetime | None = None,
         known_at: datetime | None = None,
         weighing: Weighing = USUAL,
+        related: bool = False,
     ) -> list[Hit]:
         """The memories, messages or both that answer a query, best first.
 
@@ -57,7 +63,8 @@ class Memories:
         time a memory began to hold, or a message was sent. `as_of` asks what was
         true then, and `known_at` what was believed then; of messages neither is
         known. Hits that say the same are one, with the ids of the others in `also`.
-        `weighing` is what counts beside relevance. A naive time is read as UTC.
+        `weighing` is what counts beside relevance; with `related` there are only hits
+        that something ties to the query, and may be none. A naive time is read as UTC.
         Raises UsageError for an unknown scope or a limit below 1.
         """
         if limit < 1:
@@ -69,17 +76,18 @@ class Memories:
             raise UsageError("the query is empty")
         if (as_of or known_at) and scope != "memories":
             raise UsageError("as_of and known_at are about memories, not messages")
-        with explain_errors(self.path), self._then(_utc(known_at)) as db:
+        with self._lock, explain_errors(self.path), self._then(_utc(known_at)) as db:
             asked = Query(
                 text=query,
                 vector=self._vector(query),
-                limit=limit,
+                limit=min(int(limit), MOST),
                 namespace=namespace,
                 before=_utc(before),
                 after=_utc(after),
                 superseded=superseded,
                 as_of=_utc(as_of),
                 weighing=weighing,
+                related=related,
                 warm=self._warm if db is self._db else None,
                 asked_at=_utc(before or as_of) or utc_now(),
             )
@@ -135,9 +143,9 @@ class Memories:
         model = vectors.model(self.db)
         if model is None:
             return None
-        if self._encoder is None:
-            self._encoder = encoder(model)
-        vector: vectors.Vector = self._encoder.encode([query])[0]
+        if model not in self._encoders:
+            self._encoders[model] = encoder(model)
+        vector: vectors.Vector = self._encoders[model].encode([query])[0]
         return vector
 
 

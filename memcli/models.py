@@ -240,13 +240,3 @@ class Hit:
     parts: Mapping[str, float] = field(default_factory=dict)
     cosine: float = 0.0
     also: tuple[str, ...] = ()
-
-    @property
-    def relevant(self) -> bool:
-        """Whether anything ties the hit to the query: a word in it or around it, who
-        said it, or its meaning.
-
-        The nearest of many unrelated things is still unrelated.
-        """
-        ties = ("words", "words before", "words after", "words in thread", "person")
-        return self.cosine >= 0.25 or any(self.parts.get(tie, 0) > 0 for tie in ties)

@@ -81,13 +81,13 @@ def search(
             superseded=superseded,
             as_of=options.moment(as_of),
             known_at=options.moment(known_at),
+            related=True,
             weighing=Weighing(
                 values["weigh-confidence"],
                 values["weigh-strength"],
                 values["weigh-recency"],
             ),
         )
-    hits = [hit for hit in hits if hit.relevant]
     if json_:
         print_json([hit_json(hit, explain=explain) for hit in hits])
         return
@@ -111,19 +111,21 @@ def _print_hit(out: Console, hit: Hit, query: str) -> None:
     if hit.memory is not None and hit.memory.valid_to is not None:
         body.append(f" (until {hit.memory.valid_to:%Y-%m-%d})", "dim")
     print_row(out, lead, body)
-    source = hit.sources[-1] if hit.sources else None
-    if source is None:
-        return
-    detail = origin_line(source)
-    if hit.memory is not None:
-        detail = (
-            f"{hit.memory.schema or hit.memory.kind}, {detail}, {hit.memory.namespace}"
-        )
-        if hit.memory.strength > 1:
-            detail += f", said {hit.memory.strength} times"
-    if hit.also:
-        detail += f"; the same: {', '.join(hit.also)}"
-    print_row(out, Text(" " * _indent(hit)), Text(detail, "dim"))
+    print_row(out, Text(" " * _indent(hit)), Text(_detail(hit), "dim"))
+
+
+def _detail(hit: Hit) -> str:
+    """What a hit is, when it was said, by whom and where: a memory last, a message
+    first of those that have its words."""
+    memory = hit.memory
+    found = [str(memory.schema or memory.kind)] if memory else []
+    found += [origin_line(one) for one in hit.sources[-1 if memory else 0 :][:1]]
+    if memory is not None:
+        found.append(memory.namespace)
+        if memory.strength > 1:
+            found.append(f"said {memory.strength} times")
+    also = f"; the same: {', '.join(hit.also)}" if hit.also else ""
+    return ", ".join(found) + also
 
 
 def _indent(hit: Hit) -> int:

@@ -6,7 +6,7 @@ with its thread.
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcli.models import Role
+from memcli.store.filters import Mask
 from memcli.store.matching import Matched
 from memcli.store.question import (
     asked,
@@ -49,7 +50,7 @@ class Place:
 
 
 def places(
-    db: sqlite3.Connection, ids: Sequence[int], among: Collection[int] | None
+    db: sqlite3.Connection, ids: Sequence[int], among: Mask | None
 ) -> list[Place]:
     """The messages and the ones beside them, those in question alone if they are
     restricted, in the order of ids."""
@@ -57,7 +58,7 @@ def places(
     beside = {id for place in found for id in (place.before, place.after) if id}
     beside -= set(ids)
     if among is not None:
-        beside &= set(among)
+        beside = {id for id in beside if id < len(among) and among[id]}
     return sorted((*found, *_places(db, sorted(beside))), key=lambda place: place.id)
 
 

@@ -1,36 +1,40 @@
 """Hits that say the same, told once."""
 
-from collections.abc import Iterable
-from dataclasses import replace
-from itertools import islice
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
-from memcli.models import Hit
-from memcli.textkey import gist
+from memcli.store.ranking import Ranked
 
-# How far below the last hit that is shown others that say the same are looked for.
-REACH = 2
+_END = re.compile(r"[.!?…。！？\s]+$")
 
 
-def folded(hits: Iterable[Hit], limit: int) -> list[Hit]:
-    """The first hits, best first, with those that say the same folded into the best.
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A row with the ids of those that say the same and rank below it."""
 
-    Memories say the same when their telling words do, whatever namespace they are in;
-    messages only when they have the same words, and then the hit has the sources of
-    all of them.
-    """
-    kept: dict[str, Hit] = {}
-    for hit in islice(hits, REACH * limit):
-        same = _same(hit)
-        best = kept.get(same)
-        if best is not None:
-            sources = best.sources if hit.memory else (*best.sources, *hit.sources)
-            kept[same] = replace(best, also=(*best.also, hit.id), sources=sources)
+    item: Ranked
+    also: list[int] = field(default_factory=list)
+
+
+def folded(
+    order: Iterable[Ranked], same: Callable[[int], str], limit: int
+) -> list[Folded]:
+    """The first rows that differ, best first; `same` gives equal texts for ids of rows
+    that say the same."""
+    kept: dict[str, Folded] = {}
+    for item in order:
+        key = same(item.id)
+        if key in kept:
+            kept[key].also.append(item.id)
         elif len(kept) < limit:
-            kept[same] = hit
+            kept[key] = Folded(item)
     return list(kept.values())
 
 
-def _same(hit: Hit) -> str:
-    """Equal for hits that say the same."""
-    telling = gist(hit.text) if hit.memory else ""
-    return telling or " ".join(hit.text.casefold().split())
+def bare(text: str) -> str:
+    """Equal for texts in the same words and signs: "5 °C" and "-5 °C" are two."""
+    return _END.sub(
+        "", " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    )

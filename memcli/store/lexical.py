@@ -10,12 +10,13 @@ a word's rows is ten times cheaper than having FTS5 sort by BM25.
 
 import math
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memcli.store.filters import Mask, passes
 from memcli.store.vectors import Owner
 
 # A word in more rows than that tells little, and its rows take long to read; it
@@ -50,16 +51,14 @@ def held(
     return [Held(rows, w / whole) for rows, w in zip(telling, weights, strict=True)]
 
 
-def best(
-    words: Sequence[Held], limit: int, among: Collection[int] | None
-) -> dict[int, float]:
+def best(words: Sequence[Held], limit: int, among: Mask | None) -> dict[int, float]:
     """The rows with the greatest shares; of equal ones, the latest."""
     if not words:
         return {}
     rows = np.concatenate([word.rows for word in words])
     shares = np.repeat([word.share for word in words], [len(w.rows) for w in words])
     if among is not None:
-        allowed = np.isin(rows, np.fromiter(among, np.int64, len(among)))
+        allowed = passes(among, rows)
         rows, shares = rows[allowed], shares[allowed]
     ids, where = np.unique(rows, return_inverse=True)
     sums = np.bincount(where, weights=shares, minlength=len(ids))

@@ -1,13 +1,15 @@
 """What a question has in common with each row: words, and meaning."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcli.store import lexical, vectors
+from memcli.store.filters import Mask
 from memcli.store.nearest import Nearest, Warm, nearest
 from memcli.store.ranking import DEVIATIONS, POOL, Floats
 
@@ -23,7 +25,7 @@ class Asking:
     warm: Warm | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Matched:
     """n rows, and what a question of w words has in common with each.
 
@@ -37,6 +39,11 @@ class Matched:
     holding: NDArray[np.bool_]
     cosines: Floats
     meaning: Floats
+
+    @cached_property
+    def cosine_of(self) -> dict[int, float]:
+        """The cosine of each row by its id."""
+        return dict(zip(self.ids, self.cosines.tolist(), strict=True))
 
     @property
     def shares(self) -> Floats:
@@ -53,7 +60,7 @@ class Matcher:
         db: sqlite3.Connection,
         owner: vectors.Owner,
         asking: Asking,
-        among: Collection[int] | None,
+        among: Mask | None,
     ) -> None:
         self._db, self._owner, self._vector = db, owner, asking.vector
         self._words = lexical.held(db, owner, asking.expressions)

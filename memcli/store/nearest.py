@@ -14,13 +14,14 @@ Quantization", 2024.)
 
 import math
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcli.store import vectors
+from memcli.store.filters import Mask, passes
 from memcli.store.vectors import HOLE, Ids, Owner, Page, Vector, Words
 
 Floats = NDArray[np.float64]
@@ -68,16 +69,17 @@ def nearest(
     query: Vector,
     limit: int,
     *,
-    among: Collection[int] | None = None,
+    among: Mask | None = None,
     warm: "Warm | None" = None,
 ) -> Nearest:
     """The rows nearest to a unit vector.
 
-    `among` restricts the answer to these ids; None means all. `warm` is of this
+    `among` is a mask of the ids that may be found; None means all. `warm` is of this
     connection, and spares reading the bits again.
     """
-    if among is not None and len(among) <= RESCORED:
-        cosines = vectors.similarities(db, owner, query, list(among))
+    if among is not None and np.count_nonzero(among) <= RESCORED:
+        few = np.flatnonzero(among).tolist()
+        cosines = vectors.similarities(db, owner, query, few)
         exact = np.fromiter(cosines.values(), np.float64, len(cosines))
         return Nearest(_best(cosines, limit), _background(np.ones(len(exact)), exact))
     pages = vectors.pages(db, owner) if warm is None else warm.pages(owner)
@@ -139,7 +141,7 @@ def _scan(
     pages: Iterable[Page],
     pattern: Words,
     keep: int,
-    among: Collection[int] | None,
+    among: Mask | None,
     counts: Floats,
 ) -> Page:
     """Ids and bits of the rows whose bits differ least from the pattern.
@@ -147,7 +149,6 @@ def _scan(
     `counts`, shape (bits + 1,), gets how many rows differ by so many bits: of all
     there are, since what a question stands out from does not depend on a filter.
     """
-    wanted = None if among is None else _mask(among)
     empty = np.empty((0, len(pattern)), pattern.dtype)
     waiting = [(np.empty(0, np.int64), empty, np.empty(0, np.uint16))]
     bound = np.iinfo(np.uint16).max  # what is not nearer is not among the nearest
@@ -157,11 +158,8 @@ def _scan(
         counts += np.bincount(distances, minlength=len(counts))
         slots = np.flatnonzero(distances < bound)
         near = ids[slots]
-        if wanted is None:
-            slots = slots[near != HOLE]
-        else:
-            # The last of the mask, where holes fall too, is no id's.
-            slots = slots[wanted[np.minimum(near, len(wanted) - 1)]]
+        # A hole's id passes no mask.
+        slots = slots[near != HOLE if among is None else passes(among, near)]
         waiting.append((ids[slots], words[slots], distances[slots]))
         count += len(slots)
         if count > 2 * keep:
@@ -169,15 +167,6 @@ def _scan(
             bound = int(waiting[0][2].max())
     found, words, _ = _closest(waiting, keep)
     return found, np.ascontiguousarray(words)
-
-
-def _mask(ids: Collection[int]) -> NDArray[np.bool_]:
-    """True at each id. Ids are counted up from 1, so it is about as long as the
-    table, and to look in it costs the same however many are wanted."""
-    listed = np.fromiter(ids, np.int64, len(ids))
-    mask = np.zeros(int(listed.max()) + 2, np.bool_)
-    mask[listed] = True
-    return mask
 
 
 def _hamming(words: Words, pattern: Words) -> NDArray[np.uint16]:

@@ -4,7 +4,7 @@ an assistant, or how something goes on."""
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -44,9 +44,23 @@ _NUMBER = re.compile(
     r"|forty|fifty|dozen|hundred|thousand|half|twice|once|both)\b",
     re.IGNORECASE,
 )
+_QUESTION_WORD = re.compile(r"[^\W_]+(?:[.'’\-][^\W_]+)*['’]?")
+# What stands in names and names nobody, and names that are words as well.
+_TITLES = """
+    a an the of and my mr mrs ms miss dr prof sir user admin team support bot guest
+    unknown
+"""
+_WORDS_TOO = """
+    will may mark grace hope rose art bill pat sue rob drew jack frank june april august
+    faith joy dawn summer autumn max chase hunter brook dean guy ray sky cliff penny ruby
+    amber ivy iris holly daisy earl duke king young long short brown white black green
+    gray grey small little rich price page case day
+"""
+_NO_NAMES, _ORDINARY = frozenset(_TITLES.split()), frozenset(_WORDS_TOO.split())
 # From so many telling words on a text is less and less a question that somebody
 # types, and more and more the next turn of a conversation.
 _SHORT, _LONG = 5, 15
+_ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +113,35 @@ def in_the_time(
     return np.zeros(len(moments))
 
 
+def asks_for_a_time(question: str, asked_at: datetime | None) -> bool:
+    """Whether a question names a time and little else: "what did I do in May"."""
+    periods = named_periods(question, asked_at or _ANY_DAY)
+    rest = question
+    for period in reversed(periods):
+        start, end = period.words
+        rest = rest[:start] + rest[end:]
+    return bool(periods) and telling_words(rest) <= 1
+
+
 def people_asked_about(question: str, authors: set[str]) -> set[str]:
     """Those of the authors whom a question names, unless it names all of them: then
     it says nothing of who spoke."""
-    said = {re.sub(r"['’]s?$", "", word) for word in words(question)}
-    named = {author for author in authors if said & _calls(author)}
+    named = {author for author in authors if _names(question, author)}
     return named if named != authors else set()
 
 
-def _calls(author: str) -> set[str]:
-    """What somebody is called: the whole name where it is one word, or the first."""
-    return set(words(author)[:1])
+def _names(question: str, author: str) -> bool:
+    """Whether a question has a word that the author is called."""
+    called = {word for word in words(author) if word not in _NO_NAMES and len(word) > 1}
+    for match in _QUESTION_WORD.finditer(question):
+        word = re.sub(r"['’]s?$", "", match[0])
+        if word.casefold() not in called:
+            continue
+        # "Will" is a name, "will" none; and so it is not where every word is large.
+        large = (word[:1].isupper() and match.start() > 0) or word != match[0]
+        if word.casefold() not in _ORDINARY or large:
+            return True
+    return False
 
 
 def telling_words(question: str) -> int:

@@ -22,6 +22,8 @@ POOL = 200
 
 # So many messages are looked at together with what stands around them.
 CONSIDERED = 150
+# … and of those with the same text not more than so many.
+ALIKE = 5
 
 # What a message's parts count. All are at home between -1 and 1, or 0 and 1.
 MESSAGES: Mapping[str, float] = {
@@ -89,6 +91,20 @@ class Ranked:
     id: int
     score: float
     parts: Mapping[str, float]
+
+
+# What ties a hit to a query, beside its meaning. The nearest of many unrelated things
+# is still unrelated.
+_TIES = (
+    "words", "words before", "words after", "words in thread", "person", "in the time",
+)  # fmt: skip
+_NEAR = 0.25
+
+
+def related(item: Ranked, cosine: float) -> bool:
+    """Whether anything ties a row to the query: a word in it or around it, who said
+    it, when, or its meaning."""
+    return cosine >= _NEAR or any(item.parts.get(tie, 0) > 0 for tie in _TIES)
 
 
 def ranked(

@@ -483,6 +483,14 @@ def _add_terms(db: "Database") -> None:
         _index_text(db, table, ("text", "terms"), tokenizer)
 
 
+def _add_index_of_ended(db: "Database") -> None:
+    """Of what has ended, so that a search leaves it out without looking for it."""
+    db.execute(
+        "CREATE INDEX idx_memories_ended ON memories (id, deleted_in) "
+        "WHERE valid_to IS NOT NULL"
+    )
+
+
 Step = Callable[["Database"], None]
 STEPS: tuple[Step, ...] = (
     _create_runs,
@@ -495,6 +503,7 @@ STEPS: tuple[Step, ...] = (
     _add_asking,
     _add_history,
     _add_terms,
+    _add_index_of_ended,
 )
 
 

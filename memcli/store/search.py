@@ -1,39 +1,46 @@
 """Search: full text and vectors together, over memories or over messages."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcli.models import Hit, Memory, Source
-from memcli.store import conversation, memories, standing
-from memcli.store.folding import REACH, folded
-from memcli.store.matching import Asking, Matcher
+from memcli.periods import named_periods
+from memcli.store import conversation, filters, memories, standing
+from memcli.store.filters import Mask
+from memcli.store.folding import Folded, bare, folded
+from memcli.store.matching import Asking, Matched, Matcher
 from memcli.store.nearest import Warm
-from memcli.store.question import in_the_time
+from memcli.store.question import asks_for_a_time, in_the_time
 from memcli.store.ranking import (
+    ALIKE,
     CONSIDERED,
     EVEN,
     EVEN_MEMORY,
     MESSAGES,
+    POOL,
     USUAL,
     Floats,
     Ranked,
     Weighing,
     ranked,
+    related,
 )
 from memcli.store.terms import expressions
-from memcli.when import from_text, to_text
+from memcli.store.vectors import Owner
+from memcli.when import from_text
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
     """What is searched for. `vector` is None when there is none to compare; "in May"
-    is the last one before `asked_at`, by default the end of what is searched."""
+    is the last one before `asked_at`, by default the end of what is searched. With
+    `related` only what something ties to the query is found."""
 
     text: str
     vector: NDArray[np.float32] | None
@@ -46,16 +53,18 @@ class Query:
     weighing: Weighing = USUAL
     asked_at: datetime | None = None
     warm: Warm | None = None
+    related: bool = False
 
 
 def search_memories(db: sqlite3.Connection, query: Query) -> list[Hit]:
     """The memories that answer the query, best first."""
-    matcher = Matcher(db, "memories", _asking(query), _allowed_memories(db, query))
-    stand = {
-        id: one
-        for id, one in standing.standings(db, matcher.candidates).items()
-        if not one.deleted and (query.superseded or query.as_of or one.open)
-    }
+    allowed = filters.memories_that(
+        db, namespace=query.namespace, as_of=query.as_of, after=query.after,
+        before=query.before, superseded=query.superseded,
+    )  # fmt: skip
+    matcher = Matcher(db, "memories", _asking(query), allowed)
+    of_time = _of_its_time(db, "memories", query, allowed)
+    stand = standing.standings(db, list(dict.fromkeys(matcher.candidates + of_time)))
     matched = matcher.match(list(stand))
     moments = [one.moment for one in stand.values()]
     parts = {
@@ -64,54 +73,106 @@ def search_memories(db: sqlite3.Connection, query: Query) -> list[Hit]:
         "in the time": in_the_time(query.text, moments, query.asked_at),
         **standing.parts(list(stand.values())),
     }
-    cosines = dict(zip(stand, matched.cosines, strict=True))
     order = ranked(matched.ids, parts, query.weighing.weights, EVEN_MEMORY)
-    first = list(islice(order, REACH * query.limit))
-    found = memories.get_many(db, [item.id for item in first])
-    hits = (_memory_hit(i, found[i.id], float(cosines[i.id])) for i in first)
-    return folded(hits, query.limit)
-
-
-def _memory_hit(item: Ranked, memory: Memory, cosine: float) -> Hit:
-    return Hit(
-        str(item.id), "memories", memory.text, item.score, memory.sources,
-        memory=memory, parts=item.parts, cosine=cosine,
-    )  # fmt: skip
+    first = _first(order, matched, query, lambda id: stand[id].same)
+    found = memories.get_many(db, [one.item.id for one in first])
+    return [_memory_hit(one, found[one.item.id], matched) for one in first]
 
 
 def search_messages(db: sqlite3.Connection, query: Query) -> list[Hit]:
     """The messages that answer the query, best first; ids are `msg-…`."""
-    places, cosines, parts = considered(db, query)
-    found = {
-        place.id: (place, cosine) for place, cosine in zip(places, cosines, strict=True)
-    }
-    order = ranked(list(found), parts, MESSAGES, EVEN)
-    return folded((_message_hit(item, *found[item.id]) for item in order), query.limit)
+    found, matched, parts = considered(db, query)
+    places = {place.id: place for place in found}
+    order = ranked(matched.ids, parts, MESSAGES, EVEN)
+    first = _first(order, matched, query, lambda id: bare(places[id].text))
+    return [_message_hit(one, places, matched) for one in first]
 
 
 def considered(
     db: sqlite3.Connection, query: Query
-) -> tuple[list[conversation.Place], list[float], Mapping[str, Floats]]:
-    """The messages that are ranked: where each stands, the cosine of each, and by name
-    what speaks for each (ranking.MESSAGES)."""
-    allowed = _allowed_messages(db, query)
+) -> tuple[list[conversation.Place], Matched, Mapping[str, Floats]]:
+    """The messages that are ranked: where each stands, what it has in common with the
+    question, and by name what speaks for it (ranking.MESSAGES)."""
+    allowed = filters.messages_that(
+        db, namespace=query.namespace, after=query.after, before=query.before
+    )
     matcher = Matcher(db, "messages", _asking(query), allowed)
-    found = conversation.places(db, _best(matcher), allowed)
+    ids = [*_best(matcher), *_of_its_time(db, "messages", query, allowed)]
+    found = conversation.places(db, list(dict.fromkeys(ids)), allowed)
     matched = matcher.match([place.id for place in found])
     parts = conversation.parts(found, matched, query.text, query.asked_at)
-    return found, [float(cosine) for cosine in matched.cosines], parts
+    return found, matched, parts
 
 
 def _best(matcher: Matcher) -> list[int]:
-    """The messages with most in common with the question by themselves."""
+    """The messages with most in common with the question by themselves.
+
+    Of those that have exactly the same, which equal texts have, only some.
+    """
     matched = matcher.match(matcher.candidates)
     score = MESSAGES["words"] * matched.shares + MESSAGES["meaning"] * matched.meaning
-    order = np.argsort(-score, kind="stable")[:CONSIDERED]
-    return [matched.ids[i] for i in order]
+    alike: Counter[tuple[float, float]] = Counter()
+    found: list[int] = []
+    for i in np.argsort(-score, kind="stable"):
+        same = (float(matched.shares[i]), float(matched.cosines[i]))
+        alike[same] += 1
+        if alike[same] <= ALIKE:
+            found.append(matched.ids[i])
+    return found[:CONSIDERED]
 
 
-def _message_hit(item: Ranked, place: conversation.Place, cosine: float) -> Hit:
-    source = Source(
+def _of_its_time(
+    db: sqlite3.Connection, table: Owner, query: Query, allowed: Mask | None
+) -> list[int]:
+    """Rows of the time that a question names and asks about little else of."""
+    if not asks_for_a_time(query.text, query.asked_at):
+        return []
+    column = "valid_from" if table == "memories" else "sent_at"
+    (newest,) = db.execute(f"SELECT max({column}) FROM {table}").fetchone()
+    if newest is None:
+        return []
+    for now in (query.asked_at or from_text(newest), from_text(newest)):
+        found = filters.from_time(db, table, column, named_periods(query.text, now))
+        if allowed is not None:
+            found = found[filters.passes(allowed, found)]
+        if len(found):
+            return [int(id) for id in found[-POOL:]]
+    return []
+
+
+def _first(
+    order: Iterable[Ranked], matched: Matched, query: Query, same: Callable[[int], str]
+) -> list[Folded]:
+    """The first that are told, those that say the same as one."""
+    cosine = matched.cosine_of
+    if query.related:
+        order = (item for item in order if related(item, cosine[item.id]))
+    return folded(order, same, query.limit)
+
+
+def _memory_hit(one: Folded, memory: Memory, matched: Matched) -> Hit:
+    return Hit(
+        str(memory.id), "memories", memory.text, one.item.score, memory.sources,
+        memory=memory, parts=one.item.parts, cosine=matched.cosine_of[memory.id],
+        also=tuple(str(id) for id in one.also),
+    )  # fmt: skip
+
+
+def _message_hit(
+    one: Folded, places: Mapping[int, conversation.Place], matched: Matched
+) -> Hit:
+    """A message, with the others that have its words as further sources."""
+    place = places[one.item.id]
+    return Hit(
+        f"msg-{place.id}", "messages", place.text, one.item.score,
+        tuple(_source(places[id]) for id in (place.id, *one.also)),
+        parts=one.item.parts, cosine=matched.cosine_of[place.id],
+        also=tuple(f"msg-{id}" for id in one.also),
+    )  # fmt: skip
+
+
+def _source(place: conversation.Place) -> Source:
+    return Source(
         thread_id=place.thread,
         message_id=place.message_id,
         quote=place.text,
@@ -119,64 +180,10 @@ def _message_hit(item: Ranked, place: conversation.Place, cosine: float) -> Hit:
         role=place.role,
         author=place.name,
     )
-    return Hit(
-        f"msg-{item.id}", "messages", place.text, item.score, (source,),
-        parts=item.parts, cosine=cosine,
-    )  # fmt: skip
 
 
 def _asking(query: Query) -> Asking:
     return Asking(expressions(query.text), query.vector, query.warm)
-
-
-def _allowed_memories(db: sqlite3.Connection, query: Query) -> set[int] | None:
-    """Ids that pass the filters; None when every row does."""
-    where: list[str] = []
-    parameters: list[str] = []
-    if query.namespace is not None:
-        clause, values = memories.below(query.namespace)
-        where.append(clause)
-        parameters += values
-    if query.as_of is not None:
-        clause, values = memories.held_at(query.as_of)
-        where.append(clause)
-        parameters += values
-    where, parameters = _between("valid_from", query, where, parameters)
-    return _ids(db, "memories", where, parameters)
-
-
-def _allowed_messages(db: sqlite3.Connection, query: Query) -> set[int] | None:
-    where: list[str] = []
-    parameters: list[str] = []
-    if query.namespace is not None:
-        # A message belongs where its thread's extractions went.
-        clause, parameters = memories.below(query.namespace)
-        where.append(f"thread_id IN (SELECT thread_id FROM extractions WHERE {clause})")
-    where, parameters = _between("sent_at", query, where, parameters)
-    return _ids(db, "messages", where, parameters)
-
-
-def _between(
-    column: str, query: Query, where: list[str], parameters: list[str]
-) -> tuple[list[str], list[str]]:
-    if query.after is not None:
-        where, parameters = [*where, f"{column} >= ?"], [
-            *parameters, to_text(query.after),
-        ]  # fmt: skip
-    if query.before is not None:
-        where, parameters = [*where, f"{column} < ?"], [
-            *parameters, to_text(query.before),
-        ]  # fmt: skip
-    return where, parameters
-
-
-def _ids(
-    db: sqlite3.Connection, table: str, where: Sequence[str], parameters: Sequence[str]
-) -> set[int] | None:
-    if not where:
-        return None
-    rows = db.execute(f"SELECT id FROM {table} WHERE {' AND '.join(where)}", parameters)
-    return {row["id"] for row in rows}
 
 
 def counts(db: sqlite3.Connection) -> Mapping[str, int]:

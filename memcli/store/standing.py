@@ -7,29 +7,29 @@ from datetime import UTC, date, datetime, time
 
 import numpy as np
 
+from memcli.store.folding import bare
 from memcli.store.ranking import MONTH, Floats
 from memcli.when import from_text
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A memory without its words and sources. `moment` is the day it is about, or from
-    which on it holds."""
+    """A memory without its sources. `moment` is the day it is about, or from which on
+    it holds; `same` is equal for memories that say the same of the same."""
 
     confidence: float
     strength: int
     valid_from: datetime
     moment: datetime
-    open: bool
-    deleted: bool
+    same: str
 
 
 def standings(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Standing]:
     """How memories stand, by id: hundreds are ranked, and ten are read whole."""
     marks = ",".join("?" * len(ids))
     rows = db.execute(
-        "SELECT id, confidence, valid_from, happens_on, valid_to IS NULL AS open, "
-        "deleted_in IS NOT NULL AS deleted, "
+        "SELECT id, confidence, valid_from, valid_to, happens_on, namespace, kind, "
+        "text, "
         "(SELECT count(DISTINCT m.thread_id || substr(m.sent_at, 1, 10)) "
         " FROM sources s JOIN messages m ON m.id = s.message WHERE s.memory_id = o.id) "
         f"AS strength FROM memories o WHERE id IN ({marks})",
@@ -56,7 +56,5 @@ def _standing(row: sqlite3.Row) -> Standing:
     if row["happens_on"]:
         day = date.fromisoformat(row["happens_on"])
         moment = datetime.combine(day, time(12), UTC)
-    return Standing(
-        row["confidence"], row["strength"], valid_from, moment,
-        bool(row["open"]), bool(row["deleted"]),
-    )  # fmt: skip
+    of = (row["namespace"], row["kind"], row["valid_to"] is None, bare(row["text"]))
+    return Standing(row["confidence"], row["strength"], valid_from, moment, repr(of))

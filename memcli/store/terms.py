@@ -53,6 +53,7 @@ _UNSPACED = _LETTERS + MARKS
 _COMPATIBLE = (
     "\ufb00-\ufb06\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uffdc"
     "\U0001d400-\U0001d7ff"
+    "ª²³µ¹º¼-¾\u2070-\u209c\u2100-\u211f\u2121\u2123-\u2189\u2460-\u24ff\u3200-\u33ff"
 )
 _UPPER, _LOWER = "A-ZÀ-ÖØ-ÞΑ-ΩЀ-Я", "a-zß-öø-ÿά-ώа-џ"
 
@@ -86,6 +87,7 @@ _ELIDED = re.compile(r"^[^\W\d_]{1,2}['’](?=\w{2})")
 _BEGUN = re.compile(r"[^\W\d_]{3}$")
 _ODD = re.compile(rf"[{_COMPATIBLE}]")
 _SPACE = re.compile(r"\s")
+_TRADE_MARKS = re.compile("[™℠]")  # letters to NFKC
 _HASH = re.compile(r"(?=[a-f]*\d)[0-9a-f]{12,}", re.IGNORECASE)
 _LONGEST_NAME, _LONGEST_FORM = 40, 100
 _HAN = r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]"
@@ -192,7 +194,7 @@ def normal(text: str) -> str:
     """NFKC, except that a vowel of Thai and one of Lao stay in one piece."""
     if text.isascii():
         return text
-    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", _TRADE_MARKS.sub(" ", text))
     return text.replace("\u0e4d\u0e32", "\u0e33").replace("\u0ecd\u0eb2", "\u0eb3")
 
 

@@ -1,13 +1,14 @@
 """What `memcli search` puts first, tells once, and explains."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import memcli
-from memcli.models import Hit
-from memcli.store.folding import folded
+from memcli.errors import UsageError
 from tests.conftest import Cli, said, write_lines
 
 
@@ -106,16 +107,63 @@ def test_strength_decides_between_equals_and_can_be_left_out(
     assert "strength" not in cli(*args, "-n", "memories/anna").json[0]["why"]
 
 
-def hit(id: str, text: str, score: float = 0.5) -> Hit:
-    return Hit(id, "messages", text, score, ())
+def test_what_has_ended_does_not_crowd_out_what_holds(cli: Cli) -> None:
+    assert cli("add", "The user's editor is version 500.").code == 0
+    with closing(sqlite3.connect("memories.db")) as db:
+        row = db.execute("SELECT * FROM memories").description
+        rest = ", ".join(name for name, *_ in row if name not in ("id", "valid_to"))
+        db.execute(
+            "WITH RECURSIVE n (i) AS "
+            "(SELECT 1 UNION SELECT i + 1 FROM n WHERE i < 450) "
+            f"INSERT INTO memories ({rest}, valid_to) SELECT {rest}, '2026-09-01' "
+            "FROM memories, n"
+        )
+        db.commit()
+    (hit,) = cli("search", "editor version", "--json").json
+    assert hit["valid_to"] is None
+    with memcli.open("memories.db") as store:
+        assert len(store.search("editor version", superseded=True)[0].also) == 0
 
 
-def test_folding_keeps_the_best_and_its_place() -> None:
-    hits = [hit("1", "Run the tests"), hit("2", "Ship it"), hit("3", "run  the TESTS")]
-    found = folded(hits, 2)
-    assert [(one.id, one.also) for one in found] == [("1", ("3",)), ("2", ())]
+def test_two_people_of_whom_the_same_holds_are_two(cli: Cli) -> None:
+    for person in ("ben", "cleo"):
+        done = cli("add", "The user prefers tabs.", "-n", f"memories/{person}")
+        assert done.code == 0, done.err
+    found = cli("search", "tabs", "--json").json
+    assert {hit["namespace"] for hit in found} == {"memories/ben", "memories/cleo"}
+    assert "memories/cleo" in cli("search", "tabs").out
 
 
-def test_folding_tells_signs_apart() -> None:
-    hits = [hit("1", "C"), hit("2", "C++"), hit("3", "✅"), hit("4", "❌")]
-    assert len(folded(hits, 9)) == 4
+def test_equal_messages_leave_room_for_others(cli: Cli) -> None:
+    write_lines(
+        Path("a.jsonl"),
+        *(said("is the deploy done?", thread=f"t{n}", id="1") for n in range(300)),
+        *(
+            said(f"The deploy of {name} is done by now.", thread=name, id="1")
+            for name in ("web", "api", "mail", "search")
+        ),
+    )
+    assert cli("reflect", "a.jsonl", "--quiet-period", "0").code == 0
+    found = cli("search", "deploy done", "--in", "messages", "-l5", "--json").json
+    assert len(found) == 5
+    assert sum(len(hit["also"]) for hit in found) > 0
+
+
+def test_a_question_that_is_only_a_time_finds_what_is_from_then(
+    two_friends: Cli,
+) -> None:
+    out = two_friends("search", "what happened in August 2025", "--in", "messages").out
+    assert "regatta went badly" in out
+    assert "kayak" not in out
+
+
+def test_a_store_whose_model_changes_is_searched_with_the_new_one(
+    two_friends: Cli,
+) -> None:
+    with memcli.open("memories.db") as store:
+        assert store.search("regatta", scope="messages")
+        with closing(sqlite3.connect("memories.db")) as db:
+            db.execute("UPDATE embedding_models SET name = './no-such-model'")
+            db.commit()
+        with pytest.raises(UsageError):
+            store.search("regatta", scope="messages")

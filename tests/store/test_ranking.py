@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memcli.store.conversation import Place, parts
+from memcli.store.folding import bare, folded
 from memcli.store.matching import Matched
 from memcli.store.question import asked, people_asked_about
 from memcli.store.ranking import MESSAGES, Ranked, ranked
 
+AUTHORS = {"Maya", "Tom Reed", "Will", "the boss", "A", "Dr. Okoye", "Dr. Lee"}
 NOON = datetime(2026, 8, 1, 12, tzinfo=UTC)
 
 
@@ -115,13 +117,19 @@ def test_length_counts_beside_others_of_the_same_role() -> None:
         ("What did Maya buy?", {"Maya"}),
         ("what is maya's dog called", {"Maya"}),
         ("Which of Tom’s plans failed?", {"Tom Reed"}),
-        ("Did Maya and Tom go to Rome?", set()),
+        ("Did Maya and Tom go to Rome?", {"Maya", "Tom Reed"}),
         ("Who bought a boat?", set()),
         ("tomorrow?", set()),
+        ("what did Reed say", {"Tom Reed"}),
+        ("what will I do", set()),
+        ("What did Will say?", {"Will"}),
+        ("what is will's plan", {"Will"}),
+        ("bring a salad to the picnic", set()),
+        ("what did Dr. Okoye say", {"Dr. Okoye"}),
     ],
 )
 def test_a_question_that_names_who_spoke(question: str, who: set[str]) -> None:
-    assert people_asked_about(question, {"Maya", "Tom Reed"}) == who
+    assert people_asked_about(question, AUTHORS) == who
 
 
 def test_what_a_person_said_whom_the_question_names_comes_first() -> None:
@@ -175,3 +183,27 @@ def test_nothing_found_has_no_parts() -> None:
 @given(st.text(max_size=200), st.integers(0, 400))
 def test_any_question_has_a_form(question: str, telling: int) -> None:
     assert 0 <= asked(question, telling).goes_on <= 1
+
+
+def test_a_question_that_names_everybody_prefers_nobody() -> None:
+    assert people_asked_about("Maya or Tom?", {"Maya", "Tom"}) == set()
+
+
+def test_folding_keeps_the_best_and_its_place() -> None:
+    order = [Ranked(1, 0.9, {}), Ranked(2, 0.8, {}), Ranked(3, 0.7, {})]
+    texts = {1: "Run the tests.", 2: "Ship it", 3: "run  the TESTS"}
+    found = folded(order, lambda id: bare(texts[id]), 2)
+    assert [(one.item.id, one.also) for one in found] == [(1, [3]), (2, [])]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("C", "C++"), ("v1.2", "v1.3"), ("5 °C", "− 5 °C"), ("50 %", "50"),
+        ("< 100 ms", "> 100 ms"), ("👍", "👎"), ("at 10", "at 10:10"),
+        ("is a vegetarian", "was a vegetarian"), ("works in IT", "works"),
+        ("tea and coffee", "tea or coffee"), ("earns 1,000", "earns 1,000,000"),
+    ],
+)  # fmt: skip
+def test_what_differs_in_a_sign_is_not_the_same(one: str, other: str) -> None:
+    assert bare(one) != bare(other)

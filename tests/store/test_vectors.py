@@ -12,7 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memcli.store import schema, vectors
+from memcli.store.filters import Mask, only
 from memcli.store.nearest import Warm, nearest
+
+
+def mask_of(ids: set[int]) -> Mask:
+    return only(np.array(sorted(ids), np.int64))
 
 
 def database() -> sqlite3.Connection:
@@ -61,7 +66,7 @@ def test_a_filter_is_exact(db: sqlite3.Connection) -> None:
     matrix = unit(3000)
     vectors.put(db, "messages", range(3000), matrix)
     among = set(range(5, 3000, 7))
-    found = nearest(db, "messages", matrix[3], 5, among=among).found
+    found = nearest(db, "messages", matrix[3], 5, among=mask_of(among)).found
     wanted = sorted(among, key=lambda id: -float(matrix[id] @ matrix[3]))[:5]
     assert [id for id, _ in found] == wanted
 
@@ -107,7 +112,7 @@ def test_a_filter_of_many_ids_leaves_the_best_of_them(db: sqlite3.Connection) ->
     share = []
     for query in matrix[1:20]:
         wanted = sorted(there, key=lambda id: -float(matrix[id] @ query))[:10]
-        found = nearest(db, "messages", query, 10, among=among).found
+        found = nearest(db, "messages", query, 10, among=mask_of(among)).found
         assert all(id in among for id, _ in found)
         share.append(len(set(wanted) & {id for id, _ in found}) / 10)
     assert np.mean(share) > 0.97
