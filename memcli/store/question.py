@@ -53,8 +53,8 @@ _TITLES = """
 _WORDS_TOO = """
     will may mark grace hope rose art bill pat sue rob drew jack frank june april august
     faith joy dawn summer autumn max chase hunter brook dean guy ray sky cliff penny
-    ruby amber ivy iris holly daisy earl duke king young long short brown white black green
-    gray grey small little rich price page case day
+    ruby amber ivy iris holly daisy earl duke king young long short brown white black
+    green gray grey small little rich price page case day
 """
 _NO_NAMES, _ORDINARY = frozenset(_TITLES.split()), frozenset(_WORDS_TOO.split())
 # From so many telling words on a text is less and less a question that somebody
