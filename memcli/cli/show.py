@@ -20,7 +20,7 @@ from memcli.cli.render import (
 from memcli.cli.wording import dollars, plural, print_json
 from memcli.errors import UsageError
 from memcli.models import Memory, Message
-from memcli.store import history, memories, runs, threads
+from memcli.store import extractions, history, memories, runs, threads
 from memcli.when import to_text
 
 
@@ -39,6 +39,10 @@ def show(
     ] = False,
     as_of: options.AsOf = None,
     known_at: options.KnownAt = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="With an ID, what made each quote a memory."),
+    ] = False,
     json_: options.Json = False,
 ) -> None:
     """Show memories; with an ID, one with its sources, quotes and history."""
@@ -50,7 +54,7 @@ def show(
         if id is not None and id.startswith("msg-"):
             _show_message(store, id, json_)
         elif id is not None:
-            _show_one(store, id, held, json_)
+            _show_one(store, id, held, json_, explain)
         else:
             if thread is not None and threads.get(store, thread) is None:
                 raise UsageError(f"no thread {thread}; `memcli search` names threads")
@@ -87,17 +91,23 @@ def _show_many(found: list[Memory], as_json: bool) -> None:
             print_row(out, lead, body)
 
 
-def _show_one(store: Any, id: str, held: datetime | None, as_json: bool) -> None:
+def _show_one(
+    store: Any, id: str, held: datetime | None, as_json: bool, explain: bool
+) -> None:
     memory = options.memory(store, id)
     number = memory.id
     if held is not None and not _held(memory, held):
         raise UsageError(f"memory {id} did not hold then; `memcli show {id}` says when")
     entries = history.of_memory(store, number)
     cost = runs.cost_of_memory(store, number)
+    why = extractions.why(store, memory.namespace, memory.sources) if explain else {}
     if as_json:
+        found = memory_json(memory)
+        for source, plain in zip(memory.sources, found["sources"], strict=True):
+            if explain:
+                plain["why"] = why.get(source)
         print_json(
-            memory_json(memory)
-            | {"dollars": cost, "history": [entry_json(e) for e in entries]}
+            found | {"dollars": cost, "history": [entry_json(e) for e in entries]}
         )
         return
     out = console()
@@ -131,6 +141,9 @@ def _show_one(store: Any, id: str, held: datetime | None, as_json: bool) -> None
         print_row(out, Text("      "), Text(f"“{source.quote}”"))
         origin = f"{origin_line(source)}, message {source.message_id}"
         print_row(out, Text("        "), Text(origin, "dim"))
+        if explain:
+            told = why.get(source, "not kept")
+            print_row(out, Text("        "), Text(f"signal: {told}", "dim"))
     out.print(Text("    history", "dim"))
     for entry in entries:
         what = f"{day(entry.at)}: {entry.op}, {entry.reason}"

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from memcli.models import Candidate, Kind, Quote
+from memcli.models import Candidate, Kind, Quote, Source
 from memcli.when import from_text, to_text
 
 
@@ -125,6 +125,20 @@ def of_thread(
         (thread_id, namespace),
     )
     return [_candidate(one) for row in rows for one in json.loads(row["candidates"])]
+
+
+def why(
+    db: sqlite3.Connection, namespace: str, sources: Iterable[Source]
+) -> dict[Source, str]:
+    """What made a memory of each source's words: the name of the offline extractor's
+    signal, or that a model read it, with the confidence."""
+    found: dict[Source, str] = {}
+    for source in sources:
+        for candidate in of_thread(db, source.thread_id, namespace):
+            if Quote(source.message_id, source.quote) in candidate.quotes:
+                signal = candidate.signal or "a model read it so"
+                found[source] = f"{signal}, {candidate.confidence:.2f}"
+    return found
 
 
 def leave_out(

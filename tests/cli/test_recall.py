@@ -167,3 +167,16 @@ def test_a_store_whose_model_changes_is_searched_with_the_new_one(
             db.commit()
         with pytest.raises(UsageError):
             store.search("regatta", scope="messages")
+
+
+def test_show_explains_what_made_a_memory(cli: Cli) -> None:
+    write_lines(Path("a.jsonl"), said("I'm allergic to hazelnuts.", thread="a"))
+    assert cli("reflect", "a.jsonl", "--quiet-period", "0").code == 0
+    assert "signal" not in cli("show", "1").out
+    out = cli("show", "1", "--explain").out
+    (line,) = (line for line in out.splitlines() if "signal:" in line)
+    name, _, confidence = line.partition("signal: ")[2].rpartition(", ")
+    assert name
+    assert 0.6 <= float(confidence) <= 1
+    (source,) = cli("show", "1", "--explain", "--json").json["sources"]
+    assert source["why"] == f"{name}, {confidence}"
