@@ -14,7 +14,9 @@ SAID = datetime(2026, 8, 29, 9, 0, tzinfo=UTC)  # a Saturday
 
 def kept(*said: str | tuple[Role, str], name: str | None = None) -> list[str]:
     """What is above the default of the turns of a thread; a bare text is a person's."""
-    turns = [("user", x) if isinstance(x, str) else x for x in said]
+    turns: list[tuple[Role, str]] = [
+        ("user", x) if isinstance(x, str) else x for x in said
+    ]
     part = [
         Message(f"k{i}", "t", f"m{i}", role, text, SAID, name)
         for i, (role, text) in enumerate(turns)
@@ -138,6 +140,7 @@ FACT = "I've been vegetarian for ten years and I live in Bath."
         "Breaking news: I have won the lottery!",
         "Make a character sheet for my next campaign.",
         "I moved here in 1412.",
+        "Write a funny out of office for me.",
     ],
 )
 def test_a_thread_that_begins_as_a_fiction_gives_no_facts(
@@ -154,6 +157,8 @@ def test_a_thread_that_begins_as_a_fiction_gives_no_facts(
         "I can't pretend to be happy.",
         "Write a test for the story endpoint.",
         "My house was built in 1890.",
+        "Please draft the out-of-office for me.",
+        "I'm stuck with the story of my novel.",
     ],
 )
 def test_other_threads_do(opening: str, monkeypatch: pytest.MonkeyPatch) -> None:

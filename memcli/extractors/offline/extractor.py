@@ -36,7 +36,7 @@ from memcli.extractors.offline.statements import (
     with_group,
     without_reasons,
 )
-from memcli.extractors.offline.telling import HABIT, MOST_IN_DOUBT, Turn, most_telling
+from memcli.extractors.offline.telling import MOST_IN_DOUBT, Turn, most_telling
 from memcli.extractors.offline.worth import READS_VECTORS_OF, worth
 from memcli.models import Candidate, Kind, Message, Quote, ThreadPart
 
@@ -59,6 +59,7 @@ _CLAUSE = re.compile(
 _SHORT_SIGNALS = {"condition"}
 _YOU = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
 _OWN_START = re.compile(r"(?:I|my|we|our|the)\b", re.IGNORECASE)
+_USUAL = re.compile(r"\b(?:usually|normally|often|always|tends?)\b", re.IGNORECASE)
 _TODAY = re.compile(
     r"\b(?:today|tonight|this (?:morning|afternoon|evening))\b", re.IGNORECASE
 )
@@ -350,7 +351,7 @@ def _stated(
         confidence -= 0.3
     if HERE.search(clause):
         confidence -= 0.3
-    if signal.kind is Kind.EVENT and times and HABIT.search(clause):
+    if signal.kind is Kind.EVENT and times and _USUAL.search(clause):
         confidence -= 0.3  # "often hazy by Friday" is any Friday
     if signal.kind is Kind.FACT and _TODAY.search(clause):
         confidence -= 0.3

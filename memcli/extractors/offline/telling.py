@@ -77,7 +77,9 @@ _NO_STATEMENT = re.compile(
     r"|\b(?:since|too|either|as well|again|yet|instead)\W*$",
     re.IGNORECASE,
 )
-HABIT = re.compile(r"\b(?:usually|normally|often|always|tends?|every)\b", re.IGNORECASE)
+_HABIT = re.compile(
+    r"\b(?:usually|normally|often|always|tends?|every)\b", re.IGNORECASE
+)
 # What is said of the talk itself, of a mood, or of an errand.
 _TALK = re.compile(
     r"(?:I|we)(?:['’](?:m|re|ve|ll|d)| am| are| have| will| would| was| were| had| do| did"
@@ -188,7 +190,7 @@ def most_telling(turn: Turn, subject: Subject) -> Candidate | None:
         and stands_alone(text, whose)
         and not points_outside(clause, to_people=turn.to_people)
         and not _GARBLED.search(text)
-        and not (found and HABIT.search(clause))  # "by Friday" is any Friday there
+        and not (found and _HABIT.search(clause))  # "by Friday" is any Friday there
     )
     return _made(text, kind, turn, line, found, plain=plain)
 
