@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import memcli
-from memcli.errors import UsageError
+from memcli.embeddings.choose import DEFAULT_MODEL, model_folder
 from tests.conftest import Cli, said, write_lines
 
 
@@ -160,13 +160,15 @@ def test_a_question_that_is_only_a_time_finds_what_is_from_then(
 def test_a_store_whose_model_changes_is_searched_with_the_new_one(
     two_friends: Cli,
 ) -> None:
+    folder = model_folder(DEFAULT_MODEL)  # the same one by another name
     with memcli.open("memories.db") as store:
-        assert store.search("regatta", scope="messages")
+        before = store.search("regatta", scope="messages")
         with closing(sqlite3.connect("memories.db")) as db:
-            db.execute("UPDATE embedding_models SET name = './no-such-model'")
+            db.execute("UPDATE embedding_models SET name = ?", (str(folder),))
             db.commit()
-        with pytest.raises(UsageError):
-            store.search("regatta", scope="messages")
+        after = store.search("regatta", scope="messages")
+        assert set(store._encoders) == {DEFAULT_MODEL, str(folder)}
+    assert [hit.id for hit in after] == [hit.id for hit in before]
 
 
 def test_show_explains_what_made_a_memory(cli: Cli) -> None:

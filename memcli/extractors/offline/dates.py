@@ -35,18 +35,32 @@ _DAY = "|".join(sorted((d for d in _DAYS if len(d) > 3 or d != "sun"), key=len)[
 _FULL_DAY = "|".join(name.lower() for name in calendar.day_name)
 _MONTH = "|".join(sorted(_MONTHS, key=len)[::-1])
 _PAST_VERB = re.compile(
-    r"(?<!getting )(?<!get )(?<!be )(?<!is )(?<!are )\b(?:\w+ed|since|was|were|had|got|went|came|left|began|bought|sold|met|did|lost|won|quit|gave|took|flew|ran|became)"
+    r"(?<!getting )(?<!get )(?<!be )(?<!is )(?<!are )\b(?:\w+ed|since|was|were|had|went|came|left"
+    r"|(?<!have )(?<!has )(?<!['’]ve )(?<!['’]s )got|began|bought|sold|met|did|lost|won|quit|gave"
+    r"|took|flew|ran|became|rang|drove|spoke|wrote|made|told|saw|said|found|built|broke"
+    r"|sent|paid|ate|taught)"
     r"(?:\s+\w+){0,5}\s*$",
     re.IGNORECASE,
 )
 _COMING_VERB = re.compile(
     r"\b(?:starts?|begins?|is|are|['’]s|opens?|leaves?|flies|arrives?|due|expires?|ends?"
     r"|(?:fly|go|come|drive|travel|head|return)(?: back)?"
-    r"|(?:will|['’]ll|going to) (?:be )?\w+)\s*$",
+    r"|(?:will|['’]ll|going to) (?:be )?\w+"
+    r"|(?:moved|postponed|rescheduled|delayed|put off|pushed back|brought forward)"
+    r"(?: [\w'’-]+){0,8} (?:to|until|till))\s*$",
     re.IGNORECASE,
 )
 _NUMBER = r"\d{1,3}|" + "|".join(sorted(_NUMBERS, key=len)[::-1])
 _ORDINAL = r"(?:st|nd|rd|th)"
+_NTHS = re.findall(
+    r"\w+",
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
+    " thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth",
+)
+_ORDINALS = {word: i for i, word in enumerate(_NTHS, 1)} | {
+    "twentieth": 20, "thirtieth": 30, "thirty-first": 31,
+} | {f"twenty-{word}": 20 + i for i, word in enumerate(_NTHS[:9], 1)}  # fmt: skip
+_WORDED = "|".join(sorted(_ORDINALS, key=len)[::-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +147,8 @@ def _at(
 ) -> TimeMention:
     """A mention of one day; a preposition that is there already is kept."""
     lead = match.groupdict().get("lead") or ""
+    if lead and before.startswith("on the "):
+        lead += before.removeprefix("on ")
     keep = lead or before
     if keep and not keep.endswith(" "):
         keep += " "
@@ -163,17 +179,25 @@ def _weekday(
     if (match["lead"] or "").lower().startswith("since"):
         tense = "past"
     wanted = _DAYS[match["day"].lower()]
+    part = match.groupdict().get("part")
+    before = f"on the {part.lower()} of " if part else "on "
     monday = said_on - timedelta(days=said_on.weekday())
     if which == "next":  # the one of next week, as against "this Friday"
-        return _at(match, monday + timedelta(days=7 + wanted), tense="future")
+        return _at(
+            match, monday + timedelta(days=7 + wanted), tense="future", before=before
+        )
     ahead = (wanted - said_on.weekday()) % 7
     back = (said_on.weekday() - wanted) % 7
     if which == "last":
-        return _at(match, said_on - timedelta(days=back or 7), tense="past")
+        return _at(
+            match, said_on - timedelta(days=back or 7), tense="past", before=before
+        )
     if which.startswith("this") or tense == "future":
-        return _at(match, said_on + timedelta(days=ahead or 7), tense="future")
+        return _at(
+            match, said_on + timedelta(days=ahead or 7), tense="future", before=before
+        )
     if tense == "past":
-        return _at(match, said_on - timedelta(days=back), tense="past")
+        return _at(match, said_on - timedelta(days=back), tense="past", before=before)
     return None  # a weekday without a direction may be any or every one
 
 
@@ -250,7 +274,7 @@ def _month_day(
     match: re.Match[str], said_on: date, tense: Tense | None
 ) -> TimeMention | None:
     month = _MONTHS[match["month"].lower()]
-    number = int(match["number"])
+    number = _day_number(match["number"])
     year = match.groupdict().get("year")
     try:
         if year:
@@ -268,8 +292,8 @@ def _month_day(
 def _ordinal(
     match: re.Match[str], said_on: date, tense: Tense | None
 ) -> TimeMention | None:
-    number = int(match["number"])
-    if match["lead"].lower().startswith("since"):
+    number = _day_number(match["number"])
+    if (match["lead"] or "").lower().startswith("since"):
         tense = "past"
     options = []
     for step in (-1, 0, 1):
@@ -280,6 +304,24 @@ def _ordinal(
         return None
     day = _nearest(options, said_on, tense or "future")
     return _at(match, day, tense=_side(day, said_on))
+
+
+def _day_number(text: str) -> int:
+    """`24`, `twenty-fourth` → 24."""
+    return _ORDINALS.get(text.lower().replace(" ", "-")) or int(text)
+
+
+def _of_a_month(
+    match: re.Match[str], said_on: date, tense: Tense | None
+) -> TimeMention | None:
+    """ "The 24th of this month"."""
+    step = {"next": 1, "last": -1, "this": 0}[match["which"].lower()]
+    month = _add_months(said_on.replace(day=1), step)
+    try:
+        day = month.replace(day=_day_number(match["number"]))
+    except ValueError:
+        return None
+    return _at(match, day, before="", tense=_side(day, said_on))
 
 
 def _iso(
@@ -344,13 +386,15 @@ def _rule(pattern: str) -> re.Pattern[str]:
 
 Resolve = Callable[[re.Match[str], date, Tense | None], TimeMention | None]
 _LEAD = r"(?P<lead>\b(?:on|by|until|till|from|before|after|since)\s+)?"
+_PART = r"(?:\s+(?P<part>morning|afternoon|evening|night)\b)?"
 _RULES: tuple[tuple[re.Pattern[str], Resolve], ...] = (
     (_rule(_LEAD + r"\b(?P<iso>20\d\d-\d\d-\d\d)\b"), _iso),
     (
         _rule(
             _LEAD
-            + rf"(?:\b(?:{_FULL_DAY}),?\s+)?(?:the\s+)?\b(?P<number>\d{{1,2}})"
-            + rf"{_ORDINAL}?\s+(?:of\s+)?(?P<month>{_MONTH})\b\.?"
+            + rf"(?:\b(?:{_FULL_DAY}),?\s+)?(?:the\s+)?\b(?:(?P<number>\d{{1,2}}"
+            + rf"(?={_ORDINAL}?\s)|(?:{_WORDED})(?=\s+of\s)){_ORDINAL}?)"
+            + rf"\s+(?:of\s+)?(?P<month>{_MONTH})\b\.?"
             + r"(?:,?\s+(?P<year>(?:19|20)\d\d)\b)?"
         ),
         _month_day,
@@ -359,10 +403,25 @@ _RULES: tuple[tuple[re.Pattern[str], Resolve], ...] = (
         _rule(
             _LEAD
             + rf"(?:\b(?:{_FULL_DAY}),?\s+)?\b(?P<month>{_MONTH})\.?\s+(?:the\s+)?"
-            + rf"(?P<number>\d{{1,2}}){_ORDINAL}?\b(?!\s*(?::\d|%|[ap]m\b))"
+            + rf"(?P<number>\d{{1,2}}(?={_ORDINAL}?\b)|(?<=the )(?:{_WORDED})\b)"
+            + rf"{_ORDINAL}?\b(?!\s*(?::\d|%|[ap]m\b))"
             + r"(?:,?\s+(?P<year>(?:19|20)\d\d)\b)?"
         ),
         _month_day,
+    ),
+    (
+        _rule(
+            _LEAD + rf"the\s+(?P<number>\d{{1,2}}(?={_ORDINAL})|{_WORDED}){_ORDINAL}?"
+            r"\s+of\s+(?P<which>this|next|last)\s+month\b"
+        ),
+        _of_a_month,
+    ),
+    (
+        _rule(
+            _LEAD + rf"\b(?:{_FULL_DAY}),?\s+the\s+"
+            rf"(?P<number>\d{{1,2}}(?={_ORDINAL})|{_WORDED}){_ORDINAL}?\b(?!\s+of)"
+        ),
+        _ordinal,
     ),
     (
         _rule(
@@ -384,13 +443,14 @@ _RULES: tuple[tuple[re.Pattern[str], Resolve], ...] = (
     (
         _rule(
             _LEAD + r"\b(?P<which>next|last|this(?:\s+coming)?)\s+"
-            rf"(?P<day>{_FULL_DAY})\b(?!s)"
+            rf"(?P<day>{_FULL_DAY})\b{_PART}(?!s)"
         ),
         _weekday,
     ),
     (
         _rule(rf"(?P<lead>\b(?:on|by|until|till|since|before|after)\s+)(?P<which>)"
-              rf"(?P<day>{_FULL_DAY})\b(?!s|\s+(?:night|evening|morning)s)"),
+              rf"(?P<day>{_FULL_DAY})\b{_PART}(?!s|\s+(?:night|evening|morning)s)"
+              rf"(?!,?\s+the\s+(?:\d|(?:{_WORDED})\b))"),
         _weekday,
     ),
     (

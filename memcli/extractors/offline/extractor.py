@@ -13,6 +13,7 @@ from memcli.extractors.offline.dates import Tense, mentions, resolved
 from memcli.extractors.offline.grammar import Subject, third_person
 from memcli.extractors.offline.prose import (
     Sentence,
+    asks_for_fiction,
     sentences,
     speaks_for_others,
     starts_a_part,
@@ -28,13 +29,14 @@ from memcli.extractors.offline.statements import (
     about_the_person,
     as_candidate,
     author,
+    points_outside,
     several_people,
     stands_alone,
     subject_of,
     with_group,
     without_reasons,
 )
-from memcli.extractors.offline.telling import Turn, most_telling
+from memcli.extractors.offline.telling import MOST_IN_DOUBT, Turn, most_telling
 from memcli.extractors.offline.worth import READS_VECTORS_OF, worth
 from memcli.models import Candidate, Kind, Message, Quote, ThreadPart
 
@@ -42,6 +44,12 @@ MAX_WORDS = 45
 # Longer ones are essays with a summary in them, and replies with a yes in them.
 MAX_SUMMARY_WORDS = 150
 MAX_REPLY_WORDS = 40
+# A rule that finds something where the classifier sees next to nothing is in doubt; of
+# a turn of a few words the classifier knows too little.
+UNLIKELY = 0.2
+FEW_WORDS = 12
+# So soon a thread asks for a story, if it is one.
+OPENING_TURNS = 3
 _CLAUSE = re.compile(
     r"(?:[;:]|\s[–—-]{1,2}|,(?=\s)|[.!](?=\s))\s*"
     r"(?:(?:and|but|so|because|since|as|though|although|which is why|plus)\s+)?"
@@ -51,6 +59,10 @@ _CLAUSE = re.compile(
 _SHORT_SIGNALS = {"condition"}
 _YOU = re.compile(r"\b(?:you|your)\b", re.IGNORECASE)
 _OWN_START = re.compile(r"(?:I|my|we|our|the)\b", re.IGNORECASE)
+_USUAL = re.compile(r"\b(?:usually|normally|often|always|tends?)\b", re.IGNORECASE)
+_TODAY = re.compile(
+    r"\b(?:today|tonight|this (?:morning|afternoon|evening))\b", re.IGNORECASE
+)
 _THEME = re.compile(r"\b(?:dark|light)[ -]?(?:mode|theme)\b", re.IGNORECASE)
 _NEW_HOME = re.compile(r"\b(?:now (?:they |\w+ )?lives? in|moved to) [A-ZÀ-Þ]")
 # One value at a time only in these words: "lives in Ghent" and "lives in a flat",
@@ -107,6 +119,8 @@ class OfflineExtractor:
         acting = any(
             starts_a_part(m.text) for m in part.context[-3:] if m.role == "user"
         )
+        fiction = not several and _is_fiction(part)
+        talk = several and all(m.role == "user" for m in (*part.context, *part.new))
         cited: set[str] = set()
         rest: list[Turn] = []
         for i, message in enumerate(part.new):
@@ -118,9 +132,11 @@ class OfflineExtractor:
                 after = part.new[i + 1] if i + 1 < len(part.new) else None
                 by_rules += _agreed(message, lines, before, after, among_others=several)
             else:
-                own_voice = not acting and not speaks_for_others(message.text)
+                own_voice = not (acting or fiction or speaks_for_others(message.text))
                 if own_voice:
-                    by_rules += _said(message, lines, subject_of(message, part))
+                    who = subject_of(message, part)
+                    said = _said(message, lines, who, to_people=talk)
+                    by_rules += (_doubted(c, message, likely[i]) for c in said)
                 acting = starts_a_part(message.text)
             cited |= {quote.message_id for c in by_rules for quote in c.quotes}
             found += by_rules
@@ -139,15 +155,42 @@ class OfflineExtractor:
         """Nothing is held."""
 
 
+def _is_fiction(part: ThreadPart) -> bool:
+    """Whether a thread with an assistant begins by asking for one."""
+    turns = (m for m in (*part.context, *part.new) if m.role == "user")
+    return any(asks_for_fiction(m.text) for m in itertools.islice(turns, OPENING_TURNS))
+
+
+def _doubted(candidate: Candidate, message: Message, probability: float) -> Candidate:
+    """Below the default where the classifier thinks nothing of the turn, but for what
+    was plainly asked for."""
+    if probability >= UNLIKELY or candidate.kind is Kind.CORRECTION:
+        return candidate
+    if _asks_to_remember(candidate.quotes[0].text):
+        return candidate
+    if candidate.kind is Kind.INSTRUCTION:
+        asked = candidate.text.partition(": ")[2].split()
+        clear = len(asked) > 2  # "always coins" may be the answer to anything
+    else:
+        clear = len(message.text.split()) <= FEW_WORDS
+    most = candidate.confidence if clear else MOST_IN_DOUBT
+    return replace(candidate, confidence=min(candidate.confidence, most))
+
+
 def _said(
-    message: Message, lines: Sequence[Sentence], subject: Subject
+    message: Message, lines: Sequence[Sentence], subject: Subject, *, to_people: bool
 ) -> Iterator[Candidate]:
     """What a person's own sentences state."""
     previous: Sentence | None = None
     for sentence in lines:
-        candidate = _instruction(sentence, message, subject)
+        candidate = None
+        # Among people it is advice, or half of a sentence.
+        if not to_people or _YOU.search(sentence.bare):
+            candidate = _instruction(sentence, message, subject)
         if candidate is None:
-            candidate = _statement(sentence, previous, message, subject)
+            candidate = _statement(
+                sentence, previous, message, subject, to_people=to_people
+            )
         if candidate is not None:
             yield candidate
         previous = sentence
@@ -178,11 +221,20 @@ def _instruction(
             found = mentions(body, said_on, None)
             text = third_person(resolved(body, found), subject, named=False)
             text = text[:1].lower() + text[1:] if not _is_name(text) else text
+            unclear = points_outside(match["body"], to_people=False)
+            most = MOST_IN_DOUBT if unclear else signal.confidence
             return as_candidate(
                 f"Standing instruction from {subject.inside}: {text}",
                 signal, message, sentence.text, found=[],
+                confidence=min(signal.confidence, most),
             )  # fmt: skip
     return None
+
+
+def _asks_to_remember(text: str) -> bool:
+    return s.REMEMBER.match(text) is not None and not text.lower().startswith(
+        ("for context", "fyi", "just so", "so you know", "for the record")
+    )
 
 
 def _statement(
@@ -190,13 +242,13 @@ def _statement(
     previous: Sentence | None,
     message: Message,
     subject: Subject,
+    *,
+    to_people: bool,
 ) -> Candidate | None:
     """A fact, preference, plan, event, decision or correction about the author."""
     bare = sentence.bare
     remember = s.REMEMBER.match(bare)
-    asked = remember is not None and not bare.lower().startswith(
-        ("for context", "fyi", "just so", "so you know", "for the record")
-    )
+    asked = _asks_to_remember(bare)
     if remember and asked and not _OWN_START.match(remember["body"]):
         return None  # "remember that in Python …" is a remark, not a request
     at = remember.start("body") if remember else 0
@@ -222,7 +274,13 @@ def _statement(
         if asked or s.NOT_BUT.search(clause):
             return _corrected(sentence, at, end, message, subject, asked=asked)
         return None
-    return _stated(found, sentence, message, subject, corrects=corrects, asked=asked)
+    stated = _stated(found, sentence, message, subject, corrects=corrects, asked=asked)
+    if stated is None or asked:
+        return stated
+    said = sentence.bare[found.start : found.end]
+    if not points_outside(said, to_people=to_people):
+        return stated
+    return replace(stated, confidence=min(stated.confidence, MOST_IN_DOUBT))
 
 
 def _first_signal(bare: str, at: int, end: int, said_on: date) -> _Found | None:
@@ -292,6 +350,10 @@ def _stated(
     if s.TRANSIENT.search(clause):
         confidence -= 0.3
     if HERE.search(clause):
+        confidence -= 0.3
+    if signal.kind is Kind.EVENT and times and _USUAL.search(clause):
+        confidence -= 0.3  # "often hazy by Friday" is any Friday
+    if signal.kind is Kind.FACT and _TODAY.search(clause):
         confidence -= 0.3
     replaces: str | None = None
     if signal.change:

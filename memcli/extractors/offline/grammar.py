@@ -187,6 +187,8 @@ def _pronoun(token: str, lower: str, subject: Subject, introduced: bool) -> str:
         "my": "their", "our": "their", "me": "them", "us": "them", "myself": "themselves",
         "ourselves": "themselves", "mine": "theirs", "ours": "theirs",
     }  # fmt: skip
+    if token == "US":
+        return token
     if not introduced and lower in ("me", "us"):
         return subject.inside
     return person.get(lower, token)

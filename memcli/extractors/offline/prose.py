@@ -44,7 +44,7 @@ _TEXT_WORK = re.compile(
     r"(?:mail|email|e-mail|draft|paragraph|text|letter|story|poem|message|opening|scene"
     r"|section|essay|note|post|wrote|sent|got)"
     r"|(?:wrote|writes|reads|says|said|goes|sent me|replied)\s*:"
-    r"|(?:mail|email|message|letter|note|post) (?:from|i got|he sent|she sent)"
+    r"|(?:mail|email|message|letter|note|post) (?:from|i got|i(?:['’]ve)? received|he sent|she sent)"
     r"|(?:write|draft|compose|generate|create|prepare)\b[^.\n:]{0,100}:"
     r"|word order|grammatical|code this|(?:rewrite|edit|check|correct) (?:this|the))",
     re.IGNORECASE,
@@ -53,7 +53,7 @@ _TEXT_WORK = re.compile(
 _FICTION = re.compile(
     r"\b(?:role-?play|pretend|imagine|act as|you are (?:an?|the|now)\b|you're (?:a|an) "
     r"\w+ (?:who|named)|in character|my character|first person|the narrator"
-    r"|narrator|(?:short |the |a |my )story|novel|screenplay|scene|dialogue|monologue"
+    r"|narrator|(?:short |the |a |my |this )story|novel|screenplay|scene|dialogue|monologue"
     r"|persona|voice of|in the voice|poem|lyrics|fiction|as a user, i|let x be"
     r"|i'?ll play|i(?:'|’)?ll be the|i play|you play|playing the)\b",
     re.IGNORECASE,
@@ -62,6 +62,28 @@ _ACTING = re.compile(
     r"\b(?:role-?play|stay in character|i'?ll (?:play|be the)|i play|let['’]s pretend"
     r"|you (?:play|answer as)|until i (?:say|type) stop|pretend (?:i['’]?m|you['’]?re))\b",
     re.IGNORECASE,
+)
+# What makes whatever else a thread says of "I" an invention.
+_A_FICTION = re.compile(
+    r"\b(?:write|draft|make|create|tell|compose|invent|give|continue|want|need)(?: me| us)?"
+    r" (?:an?|another|the|my|our|this|some|one)"
+    r" (?:(?!(?:for|of|with|about|to|in|on|that) )[\w'’-]+ ){0,4}(?:story|tale|poem|song"
+    r"|lyrics|limerick|sonnet|haiku|screenplay|monologue|cover letter|sketch|role-?play"
+    r"|character (?:sheet|called|named|who|for))\b"
+    r"|\b(?:funny|silly|fake|made-up|fictional) (?:[\w-]+ ){0,2}(?:e?-?mail|reply|letter"
+    r"|note|post|bio|profile|out[- ]of[- ]office)\b"
+    r"|\bin (?:this|our) (?:(?:short|fantasy|horror|role-?playing) )?"
+    r"(?:story|scene|novel|screenplay|sketch|campaign)\b"
+    r"|(?:^|[.!?\n]\s*|\bplease |\byou |\blet['’]?s )pretend\b|\b(?:act|answer|speak|talk) as (?:if (?:you|i)|an? )"
+    r"|\b(?:my|your) character\b|\bin character\b|\brole-?play\b|\bbreaking news\b"
+    r"|\bi(?:['’]?m| am) (?:an?|the) (?:\w+ ){1,3}(?:named|called) (?-i:[A-Z])"
+    r"|\b(?:since|in) 1[0-7]\d\d\b|\b(?:1[3-9]\d|[2-9]\d\d|\d{4,}) years old\b",
+    re.IGNORECASE,
+)
+# `Henry Badgery  00:02`: somebody else's talk, written down.
+_SPEAKER_LINE = re.compile(
+    r"^\s*[A-ZÀ-Þ][\w.'’-]*(?: [\w.'’-]+){0,3}[ \t]+\[?\(?\d{1,2}:\d\d(?::\d\d)?\)?\]?\s*$",
+    re.MULTILINE,
 )
 _LETTER = re.compile(
     r"^\s*(?:dear|hi|hello|hey|hallo|lieber?|beste)\b[^\n.!?]{0,40},\s*\n"
@@ -102,7 +124,20 @@ def sentences(text: str) -> list[Sentence]:
 
 def speaks_for_others(text: str) -> bool:
     """Whether the message asks for, or holds, somebody else's voice."""
+    if len(_SPEAKER_LINE.findall(text)) > 1 or is_shouted(text):
+        return True
     return bool(_FICTION.search(_QUOTED.sub(_blank_long, text)))
+
+
+def asks_for_fiction(text: str) -> bool:
+    """Whether the text asks for a story, a letter, a role: then what the thread goes on
+    to say of "I" is not of its author."""
+    return bool(_A_FICTION.search(_QUOTED.sub(_blank_long, text)))
+
+
+def is_shouted(text: str) -> bool:
+    """Whether there is nothing but capitals in several words: a joke, or anger."""
+    return text.isupper() and len(re.findall(r"[^\W\d_]{3,}", text)) > 1
 
 
 def starts_a_part(text: str) -> bool:

@@ -83,7 +83,7 @@ _NAME = r"(?: [A-ZÀ-Þ][\w'’-]+)?"
 _BE = r"(?:is|are|was|were|'s|’s|isn't|aren't|isn’t)"
 _HOLDS = (
     rf"(?:{_BE}(?! (?:the (?:problem|question|issue)|that|wrong|right|broken|failing|down"
-    r"|not working|slow|fine|ok|okay|good|bad|asking|saying|telling|being|trying|going to"
+    r"|done|over|finished|ready|not working|slow|fine|ok|okay|good|bad|asking|saying|telling|being|trying|going to"
     r"|complaining|mad|angry|happy|annoyed|confused|waiting|about to))"
     r"|has|have|lives?|works?|runs?|uses?|teaches|goes to|likes?|loves?|hates?|prefers?"
     r"|(?:can't|cannot|doesn't|don't) (?:eat|drink|stand|have|drive|swim|walk|see|hear|fly"
@@ -112,6 +112,14 @@ _GOING = (
 _VERB = (
     r"(?!(?:mind|be|again|ever|been|could|would|should|did|do|does|can|will|am|are|a|an|the|wondered|thought|had|heard|seen|knew|so|good|fun"
     r"|nice|happens|happened|fails|in|on|at|for|with|to|is|was|be sure)\b)[a-z]+\b(?<!ing)"
+)
+# "Never really got off the ground" tells; it asks for nothing.
+_TOLD = (
+    r"(?!(?:(?:really|even|quite|actually|once|ever|fully|properly) )*(?:got|won|went|came"
+    r"|had|was|were|did|made|said|saw|gave|took|knew|thought|found|felt|lost|met|became"
+    r"|began|bought|sold|kept|left|told|ran|wrote|spoke|ate|drank|drove|flew|broke|chose"
+    r"|heard|held|paid|sent|slept|spent|stood|taught|understood|wore|grew|fell|forgot"
+    r"|(?!need|feed|embed|speed|shed|proceed|exceed|succeed|seed|heed|breed|weed)\w{2,}ed)\b)"
 )
 _RECURRING = (
     r"(?:every|each) (?:single |other |second )?(?:sunday|monday|tuesday|wednesday"
@@ -204,7 +212,7 @@ SIGNALS: tuple[Signal, ...] = (
     _signal(
         "origin", Kind.FACT,
         rf"I(?:'m| am)? {_ADV}(?:(?:originally )?from (?-i:[A-ZÀ-Þ])|come from (?-i:[A-ZÀ-Þ])"
-        r"|grew up (?:in|on|near|speaking|with)|was born (?:in|on))",
+        r"|grew up (?:in|on|near|speaking|with)|was born (?:in|on)(?! \w+ (?:years|months)\b))",
         0.9,
     ),
     _signal(
@@ -224,14 +232,14 @@ SIGNALS: tuple[Signal, ...] = (
     _signal(
         "occupation", Kind.FACT,
         rf"I(?:'m| am) {_ADV}an? (?!(?:bit|little|lot|few|couple|fan|huge|big|total|mess"
-        r"|idiot|step|day|week|loss|beginner here|person who (?:just)|moron|minute|tad|ton"
+        r"|idiot|step|day|week|loss|beginner here|(?:firm |great |big )?believer|person who (?:just)|moron|minute|tad|ton"
         r"|sucker|bot|user\b|pirate|robot|rush|hurry|meeting|call)\b)\w+",
         0.76,
     ),
     _signal(
         "role", Kind.FACT,
-        rf"I(?:'m| am) {_ADV}(?:(?:the|in charge of|responsible for|leading|running|heading"
-        r"|managing|on (?:the|a) [\w -]{2,30}(?:team|side|desk|committee|board|squad"
+        rf"I(?:'m| am) {_ADV}(?:(?:the|in charge of|responsible for|leading|running"
+        r"|heading(?! (?:to|back|home|out|off|for|over|into|up|down|towards?)\b)|managing|on (?:the|a) [\w -]{2,30}(?:team|side|desk|committee|board|squad"
         r"|rotation|shift))|the (?:only|lead|head|founder|owner|maintainer|cto|ceo))\b"
         r"(?! (?:one|only one|same|first|last|problem|best|worst|test|tests|script|following"
         r"|command|server|app|code|migration|latest|newest|risk))",
@@ -536,7 +544,7 @@ INSTRUCTIONS: tuple[Signal, ...] = (
     _signal(
         "always or never", Kind.INSTRUCTION,
         r"(?:(?:and|so|ok(?:ay)?|also|but|oh|yes|no),? )*(?:please,? )?"
-        rf"(?P<body>(?:always|never(?: ever)?) {_VERB}.+)",
+        rf"(?P<body>(?:always|never(?: ever)?) {_TOLD}{_VERB}.+)",
         0.84, voice="instruction",
     ),
     _signal(
@@ -648,7 +656,7 @@ HYPOTHETICAL = re.compile(
     r"|imagine|what if|let['’]s say|say (?:i|we)\b|assuming|in theory|hypothetically"
     r"|as if|were to|would have|could have|should have|might have|wish (?:i|we)\b"
     r"|pretend|one day|some day|someday|if ever|if only|for example|e\.g\.|for instance"
-    r"|unless)",
+    r"|unless|just (?:testing|kidding|joking)|test test)",
     re.IGNORECASE,
 )
 HEDGED = re.compile(
@@ -659,6 +667,10 @@ HEDGED = re.compile(
 TRANSIENT = re.compile(
     r"\b(?:right now|at the moment|just now|brb|a sec(?:ond)?|a minute|hang on|one moment"
     r"|for now|this (?:error|file|test|code|function|time|once|one)|just this once"
-    r"|stuck|currently (?:trying|getting|seeing|debugging)|tired|hungry|bored|confused)\b",
+    r"|asleep|heading (?:to|for|back|home)"
+    r"|since (?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|noon|lunch"
+    r"|breakfast|this morning|midnight|then|\d{1,2}(?::\d\d| ?[ap]m)?(?! \w))(?=\W*$|[,.;])"
+    r"|ever since\W*$|all (?:day|morning|night|afternoon|evening)(?! (?:every|on|each))"
+    r"|for (?:(?:\w+ )?hours?|\w+ minutes)|stuck|currently (?:trying|getting|seeing|debugging)|tired|hungry|bored|confused)\b",
     re.IGNORECASE,
 )

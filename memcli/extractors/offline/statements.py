@@ -54,6 +54,57 @@ HERE = re.compile(
 PRONOUN_START = re.compile(
     r"^(?:he|she|it|they|this|that|these|those)\b", re.IGNORECASE
 )
+# Words that stand for a thing, and for a person, named somewhere else.
+_FOR_A_THING = re.compile(
+    r"\b(?:it|its|them|they|their|theirs)\b"
+    r"|\b(?:the|this|that|another|a|an|\w+) (?:\w+ )?ones?\b"
+    r"(?=\W*$|[,.;!:]| (?:at|in|on|with|from|that|which|who|for \d)\b)",
+    re.IGNORECASE,
+)
+_FOR_A_PERSON = re.compile(r"\b(?:he|she|him|her|his|hers)\b", re.IGNORECASE)
+_FOR_A_READER = re.compile(r"\b(?:you|your|yours|yourself|u|ur)\b", re.IGNORECASE)
+_A_PERSON = re.compile(
+    r"(?<=[\w,;:'’] )(?!I\b|I['’]|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
+    r"|(?:January|February|March|April|May|June|July|August|September|October|November"
+    r"|December)\b)(?-i:[A-ZÀ-Þ])\w"
+    r"|\b(?:my|our|a|an|the|his|one|two|some|another) (?:[\w'’-]+ ){0,3}?(?:\w{3,}(?:er|or"
+    r"|ist|ian|ant|ess)|wife|husband|girlfriend|boyfriend|fianc\w+|spouse|ex|son|kid|child|baby"
+    r"|mum|mom|dad|gran\w*|aunt|uncle|cousin|niece|nephew|friend|mate|dog|cat|puppy"
+    r"|kitten|horse|boss|chief|head|man|woman|girl|boy|guy|lad|lady|nurse|judge|vet"
+    r"|colleague|client|bride|groom|coach|chap|person|tortoise|rabbit|greyhound)\b",
+    re.IGNORECASE,
+)
+_A_THING = re.compile(
+    r"\b(?:the|a|an|my|our|his|her|this|some|any|no|every|each|all|most|both|two|three"
+    r"|four|five|six|seven|eight|nine|ten|\d+) [\w'’-]{2,}|(?<=\w )(?!I\b)(?-i:[A-ZÀ-Þ])\w"
+    r"|\d",
+    re.IGNORECASE,
+)
+_NO_NOUN = {
+    "i", "we", "i'm", "i've", "i'd", "i'll", "we're", "we've", "we'd", "we'll", "have",
+    "had", "has", "am", "are", "is", "was", "were", "be", "been", "do", "don't", "did",
+    "didn't", "will", "would", "can", "can't", "cannot", "could", "couldn't", "not",
+    "never", "always", "just", "really", "also", "still", "finally", "already", "only",
+    "now", "all", "both", "to", "up", "out", "off", "on", "in", "at", "by", "for", "with",
+    "from", "about", "of", "over", "into", "down", "back", "away", "and", "but", "or",
+    "so", "that", "who", "if", "as", "than", "then", "when", "until", "because", "since",
+    "see", "get", "go", "got", "went", "came", "found", "made", "gave", "took", "put",
+    "said", "told", "saw", "kept", "left", "bought", "sold", "let", "use", "keep", "say",
+    "make", "take", "give", "tell", "show", "call", "bring", "buy", "sell", "send",
+    "ever", "even", "actually", "properly", "very", "too", "going", "no", "longer", "any",
+}  # fmt: skip
+_NOBODY_S = re.compile(
+    r"^it(?:['’]s| is| was) (?:been )?(?:decided|agreed|settled)|,? you know\b",
+    re.IGNORECASE,
+)
+# What is known only to who was there: "the lot", "the oldest".
+_GENERIC = re.compile(
+    r"\bthe lot\b(?! of)|\bever since\W*$"
+    r"|\b(?:is|are|am|['’]m|['’]re|was|of|for|with|like|love|into|join(?:ed)?) the "
+    r"(?:\w{3,}est|team|group|gang|place|thing|whole thing|same|expert|best|worst|boss)"
+    r"\b(?=\W*$|,| by\b)",
+    re.IGNORECASE,
+)
 _NO_NAMES = {"user", "human", "me", "you", "customer", "client", "unknown", "anonymous"}
 _WORKING_WORDS = re.compile(
     r"\b(?:team|deploy|release|ship|prod|staging|code|repo|test|sprint|customer|client"
@@ -164,6 +215,35 @@ def without_reasons(clause: str) -> str:
         clause,
         flags=re.IGNORECASE,
     )
+
+
+def points_outside(clause: str, *, to_people: bool) -> bool:
+    """Whether something of a clause, as it was said, was named only before it.
+
+    To an assistant "you" is who reads the memory; among people it is somebody.
+    """
+    clause = _NOBODY_S.sub("", clause)
+    if to_people and _FOR_A_READER.search(clause):
+        return True
+    if _GENERIC.search(clause):
+        return True
+    person = _FOR_A_PERSON.search(clause)
+    if person and not _A_PERSON.search(clause, 0, person.start()):
+        return True
+    thing = _FOR_A_THING.search(clause)
+    return thing is not None and not _names_a_thing(clause[: thing.start()])
+
+
+def _names_a_thing(words: str) -> bool:
+    """Whether there is a noun: behind an article, or beside the verb."""
+    if _A_THING.search(words):
+        return True
+    rest = [
+        word
+        for word in re.findall(r"[\w'’-]+", words.lower().replace("’", "'"))
+        if word not in _NO_NOUN and not word.endswith(("ing", "ed", "ly"))
+    ]
+    return len(rest) > 1  # one of them is the verb
 
 
 def stands_alone(text: str, subject: Subject) -> bool:

@@ -20,6 +20,7 @@ from memcli.extractors.offline.statements import (
     LEAD_IN,
     TAIL,
     as_candidate,
+    points_outside,
     stands_alone,
     with_group,
     without_reasons,
@@ -72,6 +73,7 @@ _SOMEBODY = re.compile(
 _NO_STATEMENT = re.compile(
     r"\b(?:could|would|should|may|might|shall|can['’]t wait|recall|remember|calm down"
     r"|apparently|seems?|joking|kidding)\b|\b(?:did|do|does|have|has|was|were)\s*[,.;]"
+    r"|\b(?:halfway|episodes?|chapters?|pages?) (?:off|in|into|through|left)\b"
     r"|\b(?:since|too|either|as well|again|yet|instead)\W*$",
     re.IGNORECASE,
 )
@@ -81,12 +83,12 @@ _HABIT = re.compile(
 # What is said of the talk itself, of a mood, or of an errand.
 _TALK = re.compile(
     r"(?:I|we)(?:['’](?:m|re|ve|ll|d)| am| are| have| will| would| was| were| had| do| did"
-    r"| can| could| should| don['’]t| didn['’]t| can['’]t)?(?: (?:just|really|also|still"
+    r"| can| could| should| don['’]t| didn['’]t| can['’]t)?(?: (?:just|really|also|still|already"
     r"|never|always|only|not|actually|do|even|now|kind of|sort of|so|very|quite|all))*"
     r" (?:think|thought|guess|hope|hoping|wonder|wondering|know|knew|mean|meant|feel|felt"
     r"|feeling|see|agree|understand|understood|suppose|believe|bet|swear|promise|need|want"
     r"|wanted|like to|try|trying|tried|ask|asking|asked|get|getting|look|looking|see"
-    r"|seeing|saw|said|say|tell|telling|told|talk|talking|read|reading|hear|heard|forget"
+    r"|seeing|saw|said|say|tell|telling|told|talk|talking|read|reading|hear|heard|keep \w+ing|forget"
     r"|forgot|remember|remembered|sure|glad|happy|sorry|afraid|curious|thinking|excited"
     r"|nervous|worried|proud|thrilled|stuck|lost|confused|able|ready|back|here|there"
     r"|figured|realis|realiz|notice|noticed|appreciate|thank|miss|missed|laugh|laughed"
@@ -186,6 +188,7 @@ def most_telling(turn: Turn, subject: Subject) -> Candidate | None:
         and _is_plain(line, start, end)
         and (turn.to_people or _lasts(clause, kind, found))
         and stands_alone(text, whose)
+        and not points_outside(clause, to_people=turn.to_people)
         and not _GARBLED.search(text)
         and not (found and _HABIT.search(clause))  # "by Friday" is any Friday there
     )
