@@ -4,6 +4,8 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 
+import numpy as np
+
 from memcli.embeddings.choose import Encoder, encoder
 from memcli.reflection.progress import Listener
 from memcli.store import vectors
@@ -12,6 +14,8 @@ from memcli.store.database import transaction
 _CHUNK = 128
 # What is embedded while answers are waited for must not keep them waiting.
 _SMALL_CHUNK = 24
+# Short texts are said again; so many of their vectors are kept at hand, some 6 MB.
+_SHORT, _REMEMBERED = 300, 4000
 
 
 def embed_messages(
@@ -49,12 +53,30 @@ def _chunks(
         return
     encode = encoder(model)
     use_model(db, model, encode, listener)
+    said: dict[str, vectors.Vector] = {}
     for start in range(0, len(bare), size):
         chunk = bare[start : start + size]
-        found = encode.encode([text for _, text in chunk])
+        found = _encoded([text for _, text in chunk], encode, said)
         with transaction(db):
             vectors.put(db, "messages", [id for id, _ in chunk], found)
         yield len(chunk)
+
+
+def _encoded(
+    texts: list[str], encode: Encoder, said: dict[str, vectors.Vector]
+) -> vectors.Vectors:
+    """The vectors of the texts, shape (len(texts), dimensions).
+
+    "Run the tests" is said a thousand times: what was encoded lately is in `said`.
+    """
+    fresh = [text for text in dict.fromkeys(texts) if text not in said]
+    made = encode.encode(fresh) if fresh else ()
+    of_these = dict(zip(fresh, made, strict=True))
+    found = np.stack([said[t] if t in said else of_these[t] for t in texts])
+    if len(said) > _REMEMBERED:
+        said.clear()
+    said |= {t: vector for t, vector in of_these.items() if len(t) <= _SHORT}
+    return found
 
 
 def use_model(
