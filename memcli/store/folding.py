@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from memcli.store.ranking import Ranked
 
+# How far below the last that is told others that say the same are looked for.
+_REACH = 5
 _END = re.compile(r"[.!?…。！？\s]+$")
 
 
@@ -24,7 +26,9 @@ def folded(
     """The first rows that differ, best first; `same` gives equal texts for ids of rows
     that say the same."""
     kept: dict[str, Folded] = {}
-    for item in order:
+    for seen, item in enumerate(order):
+        if len(kept) >= limit and seen >= _REACH * limit:
+            break
         key = same(item.id)
         if key in kept:
             kept[key].also.append(item.id)

@@ -15,13 +15,19 @@ from memcli.when import from_text
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A memory without its sources. `moment` is the day it is about, or from which on
-    it holds; `same` is equal for memories that say the same of the same."""
+    it holds; `of` is what it says it of."""
 
     confidence: float
     strength: int
     valid_from: datetime
     moment: datetime
-    same: str
+    text: str
+    of: tuple[str, str, bool]
+
+    @property
+    def same(self) -> str:
+        """Equal for memories that say the same of the same."""
+        return repr((self.of, bare(self.text)))
 
 
 def standings(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Standing]:
@@ -56,5 +62,7 @@ def _standing(row: sqlite3.Row) -> Standing:
     if row["happens_on"]:
         day = date.fromisoformat(row["happens_on"])
         moment = datetime.combine(day, time(12), UTC)
-    of = (row["namespace"], row["kind"], row["valid_to"] is None, bare(row["text"]))
-    return Standing(row["confidence"], row["strength"], valid_from, moment, repr(of))
+    return Standing(
+        row["confidence"], row["strength"], valid_from, moment, row["text"],
+        (row["namespace"], row["kind"], row["valid_to"] is None),
+    )  # fmt: skip
