@@ -124,10 +124,10 @@ def asks_for_a_time(question: str, asked_at: datetime | None) -> bool:
 
 
 def people_asked_about(question: str, authors: set[str]) -> set[str]:
-    """Those of the authors whom a question names, unless it names all of them: then
+    """Those of the authors whom a question names, unless it names all of several: then
     it says nothing of who spoke."""
     named = {author for author in authors if _names(question, author)}
-    return named if named != authors else set()
+    return set() if named == authors and len(authors) > 1 else named
 
 
 def _names(question: str, author: str) -> bool:

@@ -1,5 +1,6 @@
 """What is first, and why: parts that are weighed, questions that ask for something."""
 
+import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -8,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memcli.store import schema
 from memcli.store.conversation import Place, parts
 from memcli.store.folding import bare, folded
 from memcli.store.matching import Matched
 from memcli.store.question import asked, people_asked_about
 from memcli.store.ranking import MESSAGES, Ranked, ranked
+from memcli.store.search import Query, search_messages
 
 AUTHORS = {"Maya", "Tom Reed", "Will", "the boss", "A", "Dr. Okoye", "Dr. Lee"}
 NOON = datetime(2026, 8, 1, 12, tzinfo=UTC)
@@ -187,6 +190,27 @@ def test_any_question_has_a_form(question: str, telling: int) -> None:
 
 def test_a_question_that_names_everybody_prefers_nobody() -> None:
     assert people_asked_about("Maya or Tom?", {"Maya", "Tom"}) == set()
+    # Beside an assistant, one person is not everybody.
+    assert people_asked_about("What did Maya say?", {"Maya"}) == {"Maya"}
+
+
+def test_what_is_asked_of_a_time_alone_is_found_without_a_word_or_a_vector() -> None:
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    db.row_factory = sqlite3.Row
+    schema.migrate(db)
+    for n, day in enumerate(("2025-07-30", "2025-08-09", "2025-09-02")):
+        db.execute(
+            "INSERT INTO threads (id, format, metadata) VALUES (?, 'generic', '{}')",
+            (f"t{n}",),
+        )
+        db.execute(
+            "INSERT INTO messages (key, thread_id, message_id, role, text, sent_at) "
+            "VALUES (?, ?, 'm', 'user', 'We went sailing.', ?)",
+            (f"k{n}", f"t{n}", f"{day}T10:00:00.000Z"),
+        )
+    (hit,) = search_messages(db, Query("what did I do in August", None))
+    assert hit.sources[0].thread_id == "t1"
+    assert search_messages(db, Query("what did I do", None)) == []
 
 
 def test_folding_keeps_the_best_and_its_place() -> None:
