@@ -46,7 +46,7 @@ class Asked:
 
 def asked(one: sets.Set, folder: Path) -> list[Asked]:
     """Every question of a set, put to its database."""
-    db = connect_to_read(sets.database(one, folder))
+    db = connect_to_read(sets.database(one, folder, *sets.EVERYTHING))
     vectors = encoder(DEFAULT_MODEL).encode([q.text for q in one.questions])
     found = []
     for question, vector in zip(one.questions, vectors, strict=True):

@@ -35,7 +35,6 @@ from memcli.textkey import words
 Ranking = Callable[[Question], list[Turn]]
 # Where memories are kept by default, a laxer bar, and everything that is considered.
 BARS = (0.6, 0.3, 0.0)
-EVERYTHING = ("--min-confidence", "0")
 
 
 def main() -> None:
@@ -56,7 +55,7 @@ def _search(some: Sequence[Set], work: Path) -> Table:
         "memcli",
     )  # fmt: skip
     for one in some:
-        path = sets.database(one, work, *EVERYTHING)
+        path = sets.database(one, work, *sets.EVERYTHING)
         rankings = [*_peers(one, path), _memcli(path)]
         figures = [100 * mean(_found(q, r) for q in one.questions) for r in rankings]
         table.add_row(one.name, str(len(one.questions)), *(f"{f:.1f}" for f in figures))
@@ -67,7 +66,7 @@ def _extraction(some: Sequence[Set], work: Path) -> Table:
     table = _table("extraction, P / R / F1", *(f"from {bar:g}" for bar in BARS),
                    "best F1", "noise turns at default")  # fmt: skip
     for one in some:
-        path = sets.database(one, work, *EVERYTHING)
+        path = sets.database(one, work, *sets.EVERYTHING)
         confidence = _cited(path)
         figures = [_score(confidence, one.worth, bar) for bar in BARS]
         best = max(_score(confidence, one.worth, c)[2] for c in confidence.values())

@@ -18,6 +18,8 @@ OWN = HERE / "conversations"
 MEMCLI = Path(sys.executable).parent / "memcli"
 # A user of RealMem that nothing is trained on or fitted to.
 KEPT_ASIDE = "Kim_Ji_young"
+# All that the extractor considered, for databases that several scripts share.
+EVERYTHING = ("--min-confidence", "0")
 
 Turn = tuple[str, str]  # thread id, message id
 
