@@ -4,6 +4,7 @@ The first that speaks wins. `memcli.toml` is looked for in the current folder,
 then in the user's config folder; keys are the settings' names.
 """
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -133,13 +134,15 @@ def _resolve(
 def _convert(setting: Setting, value: object, origin: str) -> Any:
     """A value from the environment or a file as the setting's type."""
     wanted = setting.type
-    if isinstance(value, wanted) and not isinstance(value, bool):
+    if isinstance(value, wanted) and not isinstance(value, bool | float):
         return value
     if wanted is str and type(value) in (int, float):
         return str(value)  # budget = 2.5
     try:
-        if isinstance(value, str) or (wanted is float and isinstance(value, int)):
-            return wanted(value)
+        if isinstance(value, str) or (wanted is float and type(value) in (int, float)):
+            found = wanted(value)
+            if wanted is not float or math.isfinite(found):
+                return found
     except ValueError:
         pass
     kind = {int: "a whole number", float: "a number", str: "text"}[wanted]

@@ -182,3 +182,13 @@ def test_show_explains_what_made_a_memory(cli: Cli) -> None:
     assert 0.6 <= float(confidence) <= 1
     (source,) = cli("show", "1", "--explain", "--json").json["sources"]
     assert source["why"] == f"{name}, {confidence}"
+
+
+@pytest.mark.parametrize("weight", ["nan", "inf", "x"])
+def test_a_weight_that_is_no_number_is_refused(
+    two_friends: Cli, monkeypatch: pytest.MonkeyPatch, weight: str
+) -> None:
+    monkeypatch.setenv("MEMCLI_WEIGH_RECENCY", weight)
+    done = two_friends("search", "regatta")
+    assert done.code == 2
+    assert "weigh-recency must be a number" in done.err
