@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 	$(BIN)/memcli search "dark mode" --db demo.db
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
