@@ -88,6 +88,20 @@ def prices() -> dict[str, Any]:
     return found
 
 
+def dollars(text: str) -> tuple[float | None, bool]:
+    """A budget: dollars, or None for no ceiling; and whether it is not just the
+    default. Raises UsageError."""
+    if text.strip().lower() == "none":
+        return None, True
+    try:
+        found = float(text.strip().removeprefix("$"))
+    except ValueError:
+        found = -1
+    if not 0 <= found < 1e9:
+        raise UsageError(f"budget {text!r}: write dollars, such as 2.50, or none")
+    return found, text != _BY_NAME["budget"].default
+
+
 def config_files() -> list[Path]:
     """Where `memcli.toml` is looked for, the more telling place first."""
     return [Path.cwd() / FILE_NAME, user_config_folder() / FILE_NAME]

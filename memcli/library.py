@@ -1,5 +1,6 @@
 """The Python face of a database: `memcli.open(path)`."""
 
+import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -8,13 +9,14 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
+from memcli import forks
 from memcli.embeddings.choose import Encoder, encoder
-from memcli.errors import UsageError
+from memcli.errors import StoreError, UsageError
 from memcli.models import Hit
 from memcli.store import vectors
-from memcli.store.database import connect_to_read, explain_errors
+from memcli.store.database import check_path, connect_to_read, explain_errors
 from memcli.store.nearest import Warm
 from memcli.store.ranking import USUAL, Weighing
 from memcli.store.search import Query, search_memories, search_messages
@@ -36,11 +38,14 @@ class Memories:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path).expanduser()
-        self._db: sqlite3.Connection | None = connect_to_read(self.path)
+        self._closed = False
         self._lock = threading.Lock()  # a connection has one transaction at a time
         self._encoders: dict[str, Encoder] = {}
-        # What is searched often need not be read from the file each time.
-        self._warm: Warm | None = Warm(self.db)
+        self._db: sqlite3.Connection | None = None
+        self._warm: Warm | None = None
+        check_path(self.path, create=True)
+        self._open()
+        forks.begin_anew(self, Memories._forget_connection)
 
     def search(
         self,
@@ -76,37 +81,63 @@ class Memories:
             raise UsageError("the query is empty")
         if (as_of or known_at) and scope != "memories":
             raise UsageError("as_of and known_at are about memories, not messages")
-        with self._lock, explain_errors(self.path), self._then(_utc(known_at)) as db:
-            asked = Query(
-                text=query,
-                vector=self._vector(query),
-                limit=min(int(limit), MOST),
-                namespace=namespace,
-                before=_utc(before),
-                after=_utc(after),
-                superseded=superseded,
-                as_of=_utc(as_of),
-                weighing=weighing,
-                related=related,
-                warm=self._warm if db is self._db else None,
-                asked_at=_utc(before or as_of) or utc_now(),
-            )
-            hits: list[Hit] = []
-            if scope in ("memories", "all"):
-                hits += search_memories(db, asked)
-            if scope in ("messages", "all"):
-                hits += search_messages(db, asked)
+        with self._lock, explain_errors(self.path):
+            if not self._open():
+                return []  # nobody has put anything there yet
+            with self._then(_utc(known_at)) as db:
+                asked = Query(
+                    text=query,
+                    vector=self._vector(query),
+                    limit=min(int(limit), MOST),
+                    namespace=namespace,
+                    before=_utc(before),
+                    after=_utc(after),
+                    superseded=superseded,
+                    as_of=_utc(as_of),
+                    weighing=weighing,
+                    related=related,
+                    warm=self._warm if db is self._db else None,
+                    asked_at=_utc(before or as_of) or utc_now(),
+                )
+                hits: list[Hit] = []
+                if scope in ("memories", "all"):
+                    hits += search_memories(db, asked)
+                if scope in ("messages", "all"):
+                    hits += search_messages(db, asked)
         return sorted(hits, key=lambda hit: -hit.score)[:limit]
+
+    async def asearch(self, query: str, **more: Any) -> list[Hit]:
+        """`search`, off the event loop."""
+        return await asyncio.to_thread(self.search, query, **more)
 
     @property
     def db(self) -> sqlite3.Connection:
-        """The SQLite connection; raises UsageError once closed."""
-        if self._db is None:
-            raise UsageError("this store is closed")
+        """The SQLite connection; raises UsageError once closed, and StoreError while
+        there is no database."""
+        if not self._open():
+            raise StoreError(f"no database at {self.path} yet")
+        assert self._db is not None
         return self._db
+
+    def _open(self) -> bool:
+        """Connect, if there is something to connect to by now."""
+        if self._closed:
+            raise UsageError("this store is closed")
+        if self._db is None and self.path.exists():
+            self._db = connect_to_read(self.path)
+            # What is searched often need not be read from the file each time.
+            self._warm = Warm(self._db)
+        return self._db is not None
+
+    def _forget_connection(self) -> None:
+        """A forked process opens the file for itself."""
+        forks.leave_behind(self._db, self._warm)
+        self._lock = threading.Lock()
+        self._db = self._warm = None
 
     def close(self) -> None:
         """Release the file; closing twice is fine."""
+        self._closed = True
         if self._db is not None:
             self._db.close()
             self._db = self._warm = None

@@ -25,6 +25,11 @@ def check_template(template: str) -> None:
         raise NamespaceError(f"namespace {template!r} has an empty segment")
 
 
+def variables(template: str) -> list[str]:
+    """The names that a template is filled with."""
+    return [match[1] for match in _VARIABLE.finditer(template)]
+
+
 def fill(template: str, metadata: Mapping[str, str], thread_id: str) -> str:
     """The namespace of one thread.
 

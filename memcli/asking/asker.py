@@ -194,6 +194,7 @@ class Asker:
         """Close the connections."""
         if self._made is not None:
             self._made.close()
+            self._made = None  # who asks again connects anew
 
     def patiently(
         self,

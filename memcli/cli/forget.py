@@ -11,7 +11,7 @@ from memcli import namespaces
 from memcli.cli import options
 from memcli.cli.wording import plural, print_json
 from memcli.errors import NamespaceError, StoreError, UsageError
-from memcli.store import database, threads
+from memcli.store import database, submissions, threads
 from memcli.upkeep import by_hand, purge
 from memcli.upkeep.scope import Found, Scope, find
 from memcli.when import parse_day, utc_now
@@ -122,9 +122,14 @@ def _checked(store: Any, scope: Scope, template: str) -> Scope:
         return scope
     below = scope.namespace.rstrip("/")
     also = []
+    sent = submissions.pending(store)
     for thread in threads.unreflected(store):
         try:
-            filled = namespaces.fill(template, thread.metadata, thread.id)
+            filled = (
+                sent[thread.id].namespace
+                if thread.id in sent
+                else namespaces.fill(template, thread.metadata, thread.id)
+            )
         except NamespaceError:
             continue
         if filled == below or filled.startswith(below + "/"):

@@ -15,13 +15,23 @@ from memcli.store.database import copied, is_up_to_date, run_lock
 from memcli.when import utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from memcli.extractors.choose import Wanted
     from memcli.reflection.progress import Listener
+    from memcli.reflection.recipes import Means
     from memcli.reflection.run import Report, Request
+    from memcli.reflection.takeover import Taken
 
 
 def reflect(
-    paths: options.Paths,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH...",
+            help="Files and folders to read; - is stdin. All that is due is reflected.",
+        ),
+    ] = None,
     db: options.Db = None,
     namespace: options.Template = None,
     set_: options.Set = None,
@@ -59,6 +69,12 @@ def reflect(
             help="Also do again what another model, prompt or the offline rules did.",
         ),
     ] = False,
+    submitted: Annotated[
+        bool,
+        typer.Option(
+            "--submitted", help="Read nothing; do what programs submitted and is due."
+        ),
+    ] = False,
     no_inserts: options.NoInserts = False,
     no_updates: options.NoUpdates = False,
     no_deletes: options.NoDeletes = False,
@@ -86,13 +102,16 @@ def reflect(
     from memcli.cli import running  # the other commands do not need it
     from memcli.extractors.choose import check
     from memcli.reflection.consolidate import Allowed
+    from memcli.reflection.recipes import means
 
     allowed = Allowed(not no_inserts, not no_updates, not no_deletes)
+    _check_paths(paths or [], submitted, dry_run or plan is not None or batch or stale)
     request = running.request(
-        values, paths, set_ or [], allowed=allowed, stale=stale, batch=batch
+        values, paths or [], set_ or [], allowed=allowed, stale=stale, batch=batch
     )
     asked = running.wanted(values, schema or (), profile or ())
-    check(asked, dry=dry_run, batch=batch)
+    if not submitted:
+        check(asked, dry=dry_run, batch=batch)
     if batch and asked.provider != "anthropic":
         raise UsageError(f"{asked.provider} has no Message Batches; leave out --batch")
     listener = running.listener(sys.stderr, quiet=quiet)
@@ -106,13 +125,30 @@ def reflect(
         _preview(options.database_path(values), request, asked, listener, json_)
     else:
         path = running.prepared_database(values)
-        _run(path, request, asked, listener, quiet=quiet, as_json=json_, wait=wait)
+        _run(
+            path, None if submitted else request, asked, means(values), listener,
+            quiet=quiet, as_json=json_, wait=wait,
+        )  # fmt: skip
+
+
+def _check_paths(paths: list[str], submitted: bool, otherwise: bool) -> None:
+    if submitted and (paths or otherwise):
+        raise UsageError(
+            "--submitted reads nothing: leave out PATH, --dry-run, --plan, --batch "
+            "and --stale"
+        )
+    if not (paths or submitted):
+        raise UsageError(
+            "what is there to read? name files or folders, or give --submitted for "
+            "what programs submitted"
+        )
 
 
 def _run(
     path: Path,
-    request: "Request",
+    request: "Request | None",
     asked: "Wanted",
+    by: "Means",
     listener: "Listener",
     *,
     quiet: bool,
@@ -121,34 +157,45 @@ def _run(
 ) -> None:
     from memcli.cli import running
     from memcli.cli.progress import Lines
-    from memcli.cli.report import print_report, report_json
+    from memcli.cli.report import print_reports, reports_json
     from memcli.reflection.reflect import reflect as run
+    from memcli.reflection.run import Report
+    from memcli.reflection.takeover import reflect_submitted
 
     with (
         running.stoppable() as stop,
         running.working(path, stop, wait=wait) as (store, lease),
         closing(listener) if isinstance(listener, Lines) else nullcontext(),
     ):
-        choose = running.chooser(asked, listener, stop)
-        report = run(store, request, choose, utc_now, listener, stop, lease)
+        report = Report()
+        if request is not None:
+            choose = running.chooser(asked, listener, stop)
+            report = run(store, request, choose, utc_now, listener, stop, lease)
+        by = by.without(report.cost.dollars)
+        taken = reflect_submitted(store, by, utc_now, listener, stop, lease)
     if as_json:
-        print_json(report_json(report))
+        print_json(reports_json(report, taken))
     elif not quiet:
-        print_report(report)
-    _end(report)
+        print_reports(report if request is not None else None, taken)
+    _end(report, taken)
 
 
-def _end(report: "Report") -> None:
-    """End as the run did."""
+def _end(report: "Report", taken: "Sequence[Taken]" = ()) -> None:
+    """End as the run did, and those over what was submitted."""
     from memcli.cli.report import complain
 
-    if report.interrupted:
+    reports = [report, *(one.report for one in taken if one.report is not None)]
+    if any(one.interrupted for one in reports):
         raise Interrupted(
             "stopped; what was finished is kept, run it again for the rest"
         )
-    failed = complain(report)
-    if report.ended_by is not None:
-        raise report.ended_by
+    failed = [one for one in reports if complain(one)]
+    errors = [error for one in reports if (error := one.ended_by) is not None]
+    errors += [one.error for one in taken if one.error is not None]
+    for error in errors[1:]:
+        options.notice(str(error))
+    if errors:
+        raise errors[0]
     if failed:
         raise typer.Exit(1)
 

@@ -1,11 +1,13 @@
 """What a run came to, for people and as JSON."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from memcli.cli.wording import counts, dollars, plural
 from memcli.models import Op
 from memcli.reflection.reflect import Report
+from memcli.reflection.takeover import Taken
 from memcli.when import format_duration, to_text, utc_now
 
 
@@ -61,27 +63,35 @@ def report_json(report: Report) -> dict[str, Any]:
     }
 
 
-def print_report(report: Report) -> None:
+def reports_json(report: Report, taken: Sequence[Taken]) -> dict[str, Any]:
+    """The run over transcripts, and those over what programs submitted, if any."""
+    found = report_json(report)
+    if taken:
+        found["submissions"] = [
+            {"model": one.model, "error": str(one.error)}
+            if one.report is None
+            else {"model": one.model, **report_json(one.report)}
+            for one in taken
+        ]
+    return found
+
+
+def print_reports(report: Report | None, taken: Sequence[Taken]) -> None:
+    """The same for people; without a run over transcripts if there was none."""
+    if report is not None:
+        print_report(report)
+    for one in taken:
+        if one.report is not None:
+            print(f"submitted, for {one.model}:")
+            print_report(one.report, submitted=True)
+    if report is None and not taken:
+        print("nothing that was submitted is due")
+
+
+def print_report(report: Report, *, submitted: bool = False) -> None:
     """What a person wants to know after a run, in a few lines."""
-    reading = report.reading
-    files = plural(reading.files_read, "file") + " read"
-    if reading.unchanged:
-        files += f", {reading.unchanged:,} unchanged"
-    files += f", {plural(reading.added, 'new message')}"
-    if reading.edited:
-        files += f", {reading.edited:,} edited"
-    if reading.withdrawn:
-        files += f", {reading.withdrawn:,} taken back"
-    if reading.files_read or reading.unchanged or reading.unrecognised:
-        print(files)
-    if reading.formats:
-        print("formats: " + counts(reading.formats))
-    if reading.skipped:
-        print("skipped: " + counts(reading.skipped))
-    if reading.unrecognised:
-        print("no transcripts: " + counts(reading.unrecognised))
-    if reading.redacted:
-        print(plural(reading.redacted, "secret") + " redacted")
+    if not submitted:
+        _print_reading(report)
     if report.reflected or report.failed or not report.waiting:
         threads = plural(len(report.reflected), "thread") + " reflected"
         if report.failed:
@@ -128,6 +138,28 @@ def _print_cost(report: Report) -> None:
         f"{shown:,} tokens in, {cost.cache_read_tokens:,} of them from the cache, "
         f"{cost.output_tokens:,} out"
     )
+
+
+def _print_reading(report: Report) -> None:
+    reading = report.reading
+    files = plural(reading.files_read, "file") + " read"
+    if reading.unchanged:
+        files += f", {reading.unchanged:,} unchanged"
+    files += f", {plural(reading.added, 'new message')}"
+    if reading.edited:
+        files += f", {reading.edited:,} edited"
+    if reading.withdrawn:
+        files += f", {reading.withdrawn:,} taken back"
+    if reading.files_read or reading.unchanged or reading.unrecognised:
+        print(files)
+    if reading.formats:
+        print("formats: " + counts(reading.formats))
+    if reading.skipped:
+        print("skipped: " + counts(reading.skipped))
+    if reading.unrecognised:
+        print("no transcripts: " + counts(reading.unrecognised))
+    if reading.redacted:
+        print(plural(reading.redacted, "secret") + " redacted")
 
 
 def complain(report: Report) -> bool:

@@ -28,7 +28,7 @@ def wanted(
     profiles: Sequence[str] = (),
 ) -> Wanted:
     """What the run was told about its extractor. Raises UsageError."""
-    budget, asked_for = _budget(values["budget"])
+    budget, asked_for = config.dollars(values["budget"])
     loaded = []
     if schemas or profiles:
         from memcli.extractors.schemas import load
@@ -50,19 +50,6 @@ def wanted(
         timeout=parse_duration(values["timeout"]),
         patience=parse_duration(values["patience"]),
     )
-
-
-def _budget(text: str) -> tuple[float | None, bool]:
-    """Dollars, or None for no ceiling; and whether it is not just the default."""
-    if text.strip().lower() == "none":
-        return None, True
-    try:
-        dollars = float(text.strip().removeprefix("$"))
-    except ValueError:
-        dollars = -1
-    if not 0 <= dollars < 1e9:
-        raise UsageError(f"budget {text!r}: write dollars, such as 2.50, or none")
-    return dollars, text != options.default("budget")
 
 
 def _instructions(name: str) -> str:
@@ -101,7 +88,7 @@ def request(
         embedding_model=values["embedding-model"],
         min_confidence=values["min-confidence"],
         set_metadata=metadata,
-        budget=_budget(values["budget"])[0],
+        budget=config.dollars(values["budget"])[0],
         **more,
     )
 

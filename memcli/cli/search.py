@@ -21,6 +21,7 @@ from memcli.cli.wording import print_json
 from memcli.errors import UsageError
 from memcli.library import Memories
 from memcli.models import Hit
+from memcli.store.database import check_path
 from memcli.store.marking import marked
 from memcli.store.ranking import Weighing
 from memcli.when import parse_day
@@ -70,7 +71,9 @@ def search(
     if (as_of or known_at) and in_ is not In.MEMORIES:
         raise UsageError("--as-of and --known-at are about memories, not messages")
     values = options.settings(db=db, limit=limit)
-    with Memories(options.database_path(values)) as store:
+    path = options.database_path(values)
+    check_path(path, create=False)  # a mistyped path should not look like an empty one
+    with Memories(path) as store:
         hits = store.search(
             query,
             scope=in_.value,

@@ -10,12 +10,14 @@ from memcli.cli.render import console
 from memcli.cli.runs import run_line
 from memcli.cli.wording import ago, dollars, plural, print_json, size
 from memcli.reflection.due import split_by_quiet
+from memcli.reflection.pending import not_yet
 from memcli.store import (
     batches,
     files,
     lease,
     runs,
     search,
+    submissions,
     threads,
     tombstones,
     vectors,
@@ -32,7 +34,13 @@ def status(db: options.Db = None, json_: options.Json = False) -> None:
     now = datetime.now(UTC)
     with options.opened(path) as store:
         new = threads.unreflected(store)
-        due, waiting = split_by_quiet(new, parse_duration(values["quiet-period"]), now)
+        sent = submissions.pending(store)
+        read = [thread for thread in new if thread.id not in sent]
+        quiet = parse_duration(values["quiet-period"])
+        due, waiting = split_by_quiet(read, quiet, now)
+        waiting += not_yet(new, sent, now)
+        taken = {id: one.due_at for id, one in sent.items()}
+        due += [t for t in new if (at := taken.get(t.id)) is not None and at <= now]
         found: dict[str, Any] = {
             "db": str(path),
             "bytes": path.stat().st_size,

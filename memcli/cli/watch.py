@@ -55,8 +55,10 @@ def watch(
     from memcli.extractors.choose import check
     from memcli.reflection import watch as watching
     from memcli.reflection.consolidate import Allowed
+    from memcli.reflection.recipes import means
     from memcli.reflection.reflect import Report
     from memcli.reflection.reflect import reflect as reflect_once
+    from memcli.reflection.takeover import reflect_submitted
 
     _check(paths)
     allowed = Allowed(not no_inserts, not no_updates, not no_deletes)
@@ -70,14 +72,22 @@ def watch(
         choose = running.chooser(asked, _Once(listener), stop)
         with running.working(database, stop) as (store, lease):
             this = replace(request, paths=paths, may_find_nothing=True)
-            return reflect_once(store, this, choose, utc_now, listener, stop, lease)
+            report = reflect_once(store, this, choose, utc_now, listener, stop, lease)
+            by = means(values).without(report.cost.dollars)
+            taken = reflect_submitted(store, by, utc_now, listener, stop, lease)
+        for one in taken:
+            if one.report is not None:
+                tell(one.report, submitted=True)
+            else:
+                options.notice(str(one.error))
+        return report
 
-    def tell(report: Report) -> None:
+    def tell(report: Report, *, submitted: bool = False) -> None:
         complain(report)
         done = report.reading.added or report.reading.edited or report.reflected
         if done and not quiet:
             print(f"{utc_now().astimezone():%Y-%m-%d %H:%M:%S}")
-            print_report(report)
+            print_report(report, submitted=submitted)
             sys.stdout.flush()
 
     with (

@@ -5,6 +5,7 @@ model that most people use, our own encoder gives the same vectors without it, a
 is no slower in bulk (benchmarks/encoding.py); any other model goes to the library.
 """
 
+import functools
 import importlib.util
 from collections.abc import Sequence
 from logging import ERROR, getLogger
@@ -59,10 +60,12 @@ class LibraryEncoder:
         return np.asarray(found, np.float32)
 
 
+@functools.lru_cache(maxsize=2)
 def encoder(model: str) -> Encoder:
     """The encoder for a model, by name or folder.
 
-    Raises UsageError when the model cannot be loaded at all.
+    One for all who ask: a program that reflects again and again loads it once. Raises
+    UsageError when the model cannot be loaded at all.
     """
     folder = model_folder(model)
     if folder is not None:

@@ -137,14 +137,38 @@ def load(spec: str, *, profile: bool) -> Schema:
         )
     module = _module(where, spec)
     model = getattr(module, name, None)
+    if not _is_model(model):
+        raise UsageError(f"schema {spec!r}: {where} has no pydantic model {name}")
+    return _from_model(name, model, profile=profile)
+
+
+def given(schema: object, *, profile: bool = False) -> Schema:
+    """The schema that a program has at hand: a pydantic model, a JSON Schema as a
+    dict, or a text as `load` takes it. Raises UsageError."""
+    if isinstance(schema, str):
+        return load(schema, profile=profile)
+    if isinstance(schema, Mapping):
+        name = str(schema.get("title") or "Memory")
+        return _from_json(dict(schema), name, name, profile=profile)
+    if _is_model(schema):
+        return _from_model(getattr(schema, "__name__", ""), schema, profile=profile)
+    raise UsageError(
+        f"schema {_short(repr(schema), 60)}: a pydantic model is wanted, or a JSON "
+        "Schema"
+    )
+
+
+def _is_model(model: object) -> bool:
     from pydantic import BaseModel
 
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        raise UsageError(f"schema {spec!r}: {where} has no pydantic model {name}")
+    return isinstance(model, type) and issubclass(model, BaseModel)
+
+
+def _from_model(name: str, model: Any, *, profile: bool) -> Schema:
     try:
         json_schema = model.model_json_schema()
     except Exception as error:  # whatever a user's class does
-        raise UsageError(f"schema {spec!r}: {_short(str(error))}") from error
+        raise UsageError(f"schema {name!r}: {_short(str(error))}") from error
     about = (model.__doc__ or "").strip()
     return Schema(name, _short(about, 400), json_schema, profile, model)
 
@@ -156,14 +180,18 @@ def text_of(name: str, value: Mapping[str, Any]) -> str:
 
 
 def _from_file(path: Path, *, profile: bool) -> Schema:
-    import jsonschema
-
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"schema {path}: {error.strerror}") from error
     except ValueError as error:
         raise UsageError(f"schema {path}: not valid JSON: {error}") from error
+    return _from_json(content, str(path), path.stem, profile=profile)
+
+
+def _from_json(content: Any, path: str, stem: str, *, profile: bool) -> Schema:
+    import jsonschema
+
     if not isinstance(content, dict) or content.get("type", "object") != "object":
         raise UsageError(f"schema {path}: a schema of an object is wanted")
     try:
@@ -176,13 +204,13 @@ def _from_file(path: Path, *, profile: bool) -> Schema:
             json.dumps(content).replace('"#/definitions/', '"#/$defs/')
         )
         content["$defs"] = content.pop("definitions") | content.get("$defs", {})
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(content.get("title") or path.stem))[:60]
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(content.get("title") or stem))[:60]
     return Schema(
         name, _short(str(content.get("description", "")), 400), content, profile
     )
 
 
-def _check_references(node: Any, path: Path) -> None:
+def _check_references(node: Any, path: str) -> None:
     """Only what the schema itself defines can be sent along."""
     if isinstance(node, dict):
         reference = node.get("$ref")

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from memcli.errors import (
@@ -27,13 +28,15 @@ from memcli.reflection import pool
 from memcli.reflection.checks import check
 from memcli.reflection.due import part_to_reflect, says_nothing
 from memcli.reflection.embed import embed_meanwhile
-from memcli.reflection.pending import Named
+from memcli.reflection.pending import Named, due_threads, is_still_due
 from memcli.reflection.run import Run
 from memcli.store import extractions, runs, threads
 from memcli.store.database import transaction
 
 # So many threads failing in the same way, and none in another, is no accident.
 _ALL_ALIKE = 20
+# A run that takes up what becomes due meanwhile does so for so long.
+_ADMITS = timedelta(seconds=10)
 # Parts are not made smaller than that, in characters.
 _SMALLEST_PART = 2_000
 # How many of the memories of its earlier parts a part is shown.
@@ -54,21 +57,45 @@ class Work:
 class _Queue:
     """Threads in the order in which they are taken; a part is made when one is.
 
-    An iterator that may be added to when it had come to its end.
+    An iterator that may be added to when it had come to its end. Where threads are
+    submitted, those that become due meanwhile are added, for a while: what is done
+    must become memories at last.
     """
 
     def __init__(self, run: Run, extractor: Extractor, named: Sequence[Named]) -> None:
         self._run, self._extractor = run, extractor
         self._named = deque(named)
+        self._begun: set[str] = set()
+        self._admits_until = run.clock() + _ADMITS
 
     def __iter__(self) -> "_Queue":
         return self
 
     def __next__(self) -> Work:
         if not self._named:
-            raise StopIteration
-        thread, namespace = self._named.popleft()
-        return work_for(self._run, self._extractor, thread, namespace)
+            self._named.extend(self._more())
+        while self._named:
+            thread, namespace = self._named.popleft()
+            if self._may_begin(thread.id):
+                return work_for(self._run, self._extractor, thread, namespace)
+        raise StopIteration
+
+    def _more(self) -> list[Named]:
+        run, now = self._run, self._run.clock()
+        if run.request.enricher is None or now >= self._admits_until:
+            return []
+        due, _ = due_threads(run.db, run.request, now)
+        return [named for named in due if named[0].id not in self._begun]
+
+    def _may_begin(self, thread_id: str) -> bool:
+        """Once for each thread: its next part, or another try, is the same work."""
+        run = self._run
+        if thread_id in self._begun or run.request.enricher is None:
+            return True
+        if not is_still_due(run.db, run.request, thread_id, run.clock()):
+            return False
+        self._begun.add(thread_id)
+        return run.request.may_begin(thread_id)
 
     def next_part(self, work: Work) -> None:
         self._named.appendleft((work.thread, work.namespace))

@@ -126,7 +126,7 @@ def _store(
             changed = {
                 item.message.thread_id
                 for item in batch
-                if _store_message(db, item, kept_threads, reading, now, read_as, purged)
+                if store_message(db, item, kept_threads, reading, now, read_as, purged)
             }
             threads.forgive(db, changed)
     with transaction(db):
@@ -150,7 +150,7 @@ def _age(changed: datetime | None, file_time: str) -> str:
     return f"{to_text(changed) if changed else ''} {file_time}"
 
 
-def _store_message(
+def store_message(
     db: sqlite3.Connection,
     item: "ReadMessage",
     kept_threads: set[str],
@@ -159,7 +159,7 @@ def _store_message(
     read_as: str,
     purged: Purged,
 ) -> bool:
-    """Store one message; whether that changed anything."""
+    """Store one message, redacted; whether that changed anything."""
     message = item.message
     text, secrets = redact(message.text)
     if purged.has(

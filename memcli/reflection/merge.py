@@ -25,7 +25,7 @@ def merge(run: Run, extractor: Extractor) -> None:
     the transaction.
     """
     db, model = run.db, run.request.embedding_model
-    waiting = extractions.waiting(db)
+    waiting = extractions.waiting(db, run.request.enricher)
     encode = encoder(model)
     use_model(db, model, encode, run.listener)
     with transaction(db):

@@ -49,7 +49,7 @@ def reflect(
     if extractor is not None:
         make_stale_due(db, extractor)
     named, report.waiting = due_threads(db, request, clock())
-    under_way = named or extractions.waiting(db) or batches.open_batches(db)
+    under_way = named or _left(db, request)
     if under_way and not stop.is_set():
         extractor = extractor or choose_extractor()
         with transaction(db):
@@ -81,6 +81,13 @@ def _read(
     missing = report.reading.recognised == 0 and not request.may_find_nothing
     if missing and not stop.is_set():
         raise UnreadableInput(report.reading.nothing_recognised())
+
+
+def _left(db: sqlite3.Connection, request: Request) -> bool:
+    """Whether earlier runs left something to go on with."""
+    if extractions.waiting(db, request.enricher):
+        return True
+    return request.enricher is None and bool(batches.open_batches(db))
 
 
 def _do(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
@@ -116,7 +123,9 @@ def _do(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
 def _extract(run: Run, named: Sequence[Named], extractor: Extractor) -> None:
     from memcli.reflection.extract import extract_all
 
-    if not (batches.open_batches(run.db) or run.request.batch):
+    if run.request.enricher is not None or not (
+        batches.open_batches(run.db) or run.request.batch
+    ):
         extract_all(run, named, extractor)
         return
     from memcli.reflection.batching import harvest, submit
@@ -148,7 +157,7 @@ def _embed(
 
 
 def _consolidate(run: Run, extractor: Extractor) -> None:
-    if run.stop.is_set() or not extractions.waiting(run.db):
+    if run.stop.is_set() or not extractions.waiting(run.db, run.request.enricher):
         return
     from memcli.reflection.merge import merge
 

@@ -22,7 +22,12 @@ NO_COST = Cost(0, 0, 0, 0, 0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a run is asked to do."""
+    """What a run is asked to do.
+
+    With an `enricher` it does what was submitted to that one and is due, also what
+    becomes due while it works; without one, all that is in transcripts. `may_begin`
+    is asked before a thread is taken up.
+    """
 
     paths: Sequence[str]
     namespace: str
@@ -37,6 +42,8 @@ class Request:
     stale: bool = False
     batch: bool = False
     embed_messages: bool = True
+    enricher: int | None = None
+    may_begin: Callable[[str], bool] = lambda thread_id: True
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ def connect(
     Raises StoreError, with what to do, when the path cannot be a database of
     ours; the file is not touched then.
     """
-    _check_path(path, create=create)
+    check_path(path, create=create)
     if create or os.access(path, os.W_OK):
         _make_private(path)
     try:
@@ -57,7 +57,7 @@ def connect_to_read(
     What is read is one state of it, from the first look to the last. Raises
     StoreError.
     """
-    _check_path(path, create=False)
+    check_path(path, create=False)
     try:
         if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
             db = connect(path, create=False, notice=notice)
@@ -120,7 +120,7 @@ def run_lock(
     """
     from filelock import FileLock, Timeout
 
-    _check_path(path, create=True)
+    check_path(path, create=True)
     lock = FileLock(f"{path}.lock", timeout=0, mode=0o600)
     told = False
     try:
@@ -184,7 +184,7 @@ def copied(path: Path) -> Iterator[sqlite3.Connection]:
     with TemporaryDirectory(prefix="memcli-") as folder:  # of this user only
         target = Path(folder, "copy.db")
         if path.exists():
-            _check_path(path, create=False)
+            check_path(path, create=False)
             with explain_errors(path), contextlib.closing(_untouched(path)) as db:
                 _check_owner(db, path)
                 backup(db, target)
@@ -196,7 +196,7 @@ def is_up_to_date(path: Path) -> bool:
     """Whether the file needs no migration; a file that is not there needs one."""
     if not path.exists():
         return False
-    _check_path(path, create=False)
+    check_path(path, create=False)
     with explain_errors(path), contextlib.closing(_untouched(path)) as db:
         _check_owner(db, path)
         return schema.version(db) == len(schema.STEPS)
@@ -294,7 +294,9 @@ def _migrate(db: sqlite3.Connection, path: Path, notice: Notice) -> None:
     schema.migrate(db)
 
 
-def _check_path(path: Path, *, create: bool) -> None:
+def check_path(path: Path, *, create: bool) -> None:
+    """Raise StoreError, with what to do, where no database of ours can be; also where
+    there is none, unless one may be made."""
     if path.is_dir():
         raise StoreError(f"{path} is a folder; the database is a file in it")
     if (kind := _network_file_system(path)) is not None:

@@ -51,8 +51,11 @@ def keep(
     return cursor.lastrowid
 
 
-def waiting(db: sqlite3.Connection) -> list[KeptExtraction]:
-    """Extractions that no run has consolidated yet.
+def waiting(
+    db: sqlite3.Connection, enricher: int | None = None
+) -> list[KeptExtraction]:
+    """Extractions that no run has consolidated yet: those of threads that were
+    submitted to an enricher, or of all that were not submitted.
 
     Those of a thread that is reflected anew wait until all of it is done, since
     they take the place of everything it gave before.
@@ -61,7 +64,10 @@ def waiting(db: sqlite3.Connection) -> list[KeptExtraction]:
         "SELECT e.id, e.thread_id, e.namespace, e.candidates FROM extractions e "
         "JOIN threads t ON t.id = e.thread_id WHERE e.consolidated_in IS NULL "
         "AND (t.redo = 0 OR NOT EXISTS (SELECT 1 FROM messages m "
-        "WHERE m.thread_id = t.id AND m.reflected_in IS NULL)) ORDER BY e.id"
+        "WHERE m.thread_id = t.id AND m.reflected_in IS NULL)) AND "
+        "(SELECT s.enricher FROM submissions s WHERE s.thread_id = t.id) IS ? "
+        "ORDER BY e.id",
+        (enricher,),
     )
     return [
         KeptExtraction(

@@ -491,6 +491,30 @@ def _add_index_of_ended(db: "Database") -> None:
     )
 
 
+def _add_submissions(db: "Database") -> None:
+    """Conversations that programs hand over, and what is to be made of them."""
+    # recipe: JSON, all that an enricher was told. Any process can go on with it.
+    db.table("enrichers").create(
+        {"id": int, "recipe": str}, pk="id", not_null={"recipe"}
+    )
+    db.table("enrichers").create_index(["recipe"], unique=True)
+    db.table("submissions").create(
+        {
+            "thread_id": str,
+            "given": str,  # the program's name for the thread; NULL if it gave none
+            "enricher": int,
+            "namespace": str,
+            "submitted_at": str,
+            "due_at": str,  # NULL while it is put off
+            "serial": int,
+        },
+        pk="thread_id",
+        not_null={"enricher", "namespace", "submitted_at", "serial"},
+        foreign_keys=[("enricher", "enrichers", "id")],
+    )
+    db.table("submissions").create_index(["given"])
+
+
 Step = Callable[["Database"], None]
 STEPS: tuple[Step, ...] = (
     _create_runs,
@@ -504,6 +528,7 @@ STEPS: tuple[Step, ...] = (
     _add_history,
     _add_terms,
     _add_index_of_ended,
+    _add_submissions,
 )
 
 

@@ -255,6 +255,7 @@ def remove_messages(db: sqlite3.Connection, found: Found) -> None:
         )
     db.executemany("DELETE FROM messages WHERE id = ?", [(id,) for id in ids])
     for thread_id in found.threads:
+        db.execute("DELETE FROM submissions WHERE thread_id = ?", (thread_id,))
         db.execute("DELETE FROM threads WHERE id = ?", (thread_id,))
         # Where reading of a file ended names the conversation: it is read anew.
         db.execute(

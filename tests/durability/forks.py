@@ -164,7 +164,7 @@ def _warm() -> None:
 
     # The weights are read once, here, and most texts are encoded once.
     encode = _Remembering(choose.encoder(choose.DEFAULT_MODEL))
-    choose.encoder = lambda model: encode
+    choose.encoder = lambda model: encode  # type: ignore[assignment]
     encode.encode(["warm"])
 
     import anthropic

@@ -75,7 +75,7 @@ class Generic:
                 keys = ", ".join(THREAD_KEYS[:4])
                 source.problem(record.number, f"no thread id ({keys})")
                 continue
-            message = self._message(
+            message = self.turn(
                 record.number, record.data, thread_id, metadata_of(record.data), source
             )
             if message:
@@ -92,13 +92,13 @@ class Generic:
             if not isinstance(message, dict):
                 source.problem(record.number, "a message that is not an object")
                 continue
-            found = self._message(
+            found = self.turn(
                 record.number, message, thread_id, metadata, source, thread_time, title
             )
             if found:
                 yield found
 
-    def _message(
+    def turn(
         self,
         number: int,
         record: Mapping[str, Any],
@@ -108,6 +108,7 @@ class Generic:
         thread_time: datetime | None = None,
         title: str | None = None,
     ) -> RawMessage | None:
+        """One message; None, and counted, for what is no turn."""
         role = role_of(record.get("role"), number, source)
         if role is None:
             return None

@@ -46,15 +46,15 @@ class LangChain:
     about = "LangChain messages: messages_to_dict, model_dump, dumpd"
 
     def recognises(self, record: Mapping[str, Any]) -> bool:
-        return _is_message(record) or any(
-            _is_message(message) for message in objects(record.get("messages"))
+        return is_message(record) or any(
+            is_message(message) for message in objects(record.get("messages"))
         )
 
     def read(self, records: Iterable[Record], source: Source) -> Iterator[RawMessage]:
         for record in records:
             if isinstance(record.data.get("messages"), list):
                 yield from conversation(
-                    _messages(
+                    turns(
                         record.number,
                         record.data["messages"],
                         first_scalar(record.data, (*THREAD_KEYS, "id")),
@@ -69,9 +69,7 @@ class LangChain:
             if thread_id is None:
                 source.problem(record.number, "no thread id")
                 continue
-            yield from _messages(
-                record.number, [record.data], thread_id, None, {}, source
-            )
+            yield from turns(record.number, [record.data], thread_id, None, {}, source)
 
 
 class LangGraph:
@@ -90,7 +88,7 @@ class LangGraph:
                 source.problem(record.number, "a state without messages")
                 continue
             yield from conversation(
-                _messages(
+                turns(
                     record.number,
                     messages,
                     _thread_of_state(record.data),
@@ -115,7 +113,8 @@ def _thread_of_state(state: Mapping[str, Any]) -> str | None:
     return first_scalar(state, THREAD_KEYS)
 
 
-def _is_message(record: Mapping[str, Any]) -> bool:
+def is_message(record: Mapping[str, Any]) -> bool:
+    """Whether an object is one LangChain message, in any of its shapes."""
     kind, _ = _unwrapped(record)
     if "role" in record:
         return False
@@ -134,7 +133,7 @@ def _unwrapped(record: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     return kind, data if isinstance(data, dict) else record
 
 
-def _messages(
+def turns(
     number: int,
     messages: Iterable[object],
     thread_id: str | None,
@@ -142,6 +141,7 @@ def _messages(
     metadata: Mapping[str, str],
     source: Source,
 ) -> Iterator[RawMessage]:
+    """The messages that a person or an assistant wrote."""
     for message in messages:
         if not isinstance(message, dict):
             source.problem(number, "a message that is not an object")

@@ -1,0 +1,412 @@
+"""What a program's conversations are to become: the enricher of LangMem's quickstart.
+
+    enricher = create_memory_store_enricher(
+        "anthropic:claude-haiku-5-5",
+        namespace=("memories", "{user_id}"),
+        store=memcli.open("memories.db"),
+    )
+    enricher.process(messages, config={"configurable": {"user_id": "ana"}})
+
+It knows how to reflect and where to keep what comes of it, but not when: that is
+the executor's part (`memcli.executor`).
+"""
+
+import asyncio
+import logging
+import sqlite3
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from memcli import config as settings
+from memcli import forks, namespaces
+from memcli.errors import ExtractorError, Interrupted, MemcliError, UsageError
+from memcli.extractors.base import Extractor
+from memcli.extractors.choose import check, choose
+from memcli.extractors.schemas import given
+from memcli.library import Memories
+from memcli.models import Hit, Memory
+from memcli.reflection import recipes
+from memcli.reflection.consolidate import Allowed
+from memcli.reflection.progress import Silence
+from memcli.reflection.recipes import Recipe
+from memcli.reflection.reflect import reflect
+from memcli.reflection.run import Report
+from memcli.reflection.submitted import Accepted, Conversation, accept
+from memcli.store import memories, submissions, threads
+from memcli.store.database import connect, explain_errors, run_lock, transaction
+from memcli.store.lease import hold
+from memcli.when import utc_now
+
+log = logging.getLogger("memcli")
+
+Config = Mapping[str, Any]
+
+
+class _Placed(Protocol):
+    """Anything that knows its database: `memcli.open(path)`, a LangGraph store."""
+
+    @property
+    def path(self) -> Path: ...
+
+
+Store = str | PathLike[str] | _Placed
+
+
+def create_memory_store_enricher(
+    model: str,
+    /,
+    *,
+    namespace: str | Sequence[str] | None = None,
+    schemas: Sequence[object] = (),
+    instructions: str = "",
+    enable_inserts: bool = True,
+    enable_updates: bool = True,
+    enable_deletes: bool = True,
+    min_confidence: float | None = None,
+    budget: float | str | None = None,
+    store: Store | None = None,
+) -> "MemoryStoreEnricher":
+    """An enricher that turns conversations into memories.
+
+    `model` is "anthropic:MODEL" (or bedrock:, vertex:), or "offline", which asks
+    nobody. `namespace` is where memories go, as a path or its segments; `{user_id}`
+    is filled from each call's config. `schemas` are pydantic models or JSON Schemas
+    of what to extract instead of sentences; `instructions` tell the model more.
+    `budget` is the most that this enricher may spend as long as it lives, in dollars
+    ("none" for no ceiling; the default is that of a run). `store` is
+    `memcli.open(path)`, or a path; without one it is the graph's store inside
+    LangGraph, and memcli's own database elsewhere. Other settings (workers, timeout,
+    patience, embedding-model) are those of `memcli config`.
+
+    Raises UsageError for what cannot work, a missing key among it. The shape is that
+    of LangMem's `create_memory_store_manager`.
+    """
+    values = {
+        name: value.value
+        for name, value in settings.load(
+            {
+                "namespace": _template(namespace),
+                "min-confidence": min_confidence,
+                "budget": None if budget is None else str(budget),
+            }
+        ).items()
+    }
+    namespaces.check_template(values["namespace"])
+    extractor, name, provider = recipes.model_of(model)
+    recipe = Recipe(
+        extractor=extractor,
+        model=name,
+        provider=provider,
+        instructions=instructions.strip(),
+        schemas=tuple(given(schema) for schema in schemas),
+        allowed=Allowed(enable_inserts, enable_updates, enable_deletes),
+        min_confidence=values["min-confidence"],
+    )
+    return MemoryStoreEnricher(recipe, values, None if store is None else place(store))
+
+
+class MemoryStoreEnricher:
+    """Reflects on conversations, and finds what came of them; made by
+    `create_memory_store_enricher`. May be used from many threads."""
+
+    def __init__(
+        self, recipe: Recipe, values: Mapping[str, Any], path: Path | None
+    ) -> None:
+        self.recipe = recipe
+        self.namespace: str = values["namespace"]
+        self.means = recipes.means(values)
+        self._default_path = Path(values["db"]).expanduser()
+        self._path = path
+        self._wanted = recipes.wanted(recipe, self.means)
+        check(self._wanted)
+        self._extractor: Extractor | None = None
+        self._choosing = threading.Lock()
+        self._searched: dict[Path, Memories] = {}
+        self._files: dict[Path, _File] = {}
+        forks.begin_anew(self, MemoryStoreEnricher._forget_connections)
+
+    def process(
+        self,
+        messages: object,
+        /,
+        config: Config | None = None,
+        *,
+        thread_id: str | UUID | None = None,
+        store: Store | None = None,
+    ) -> list[Memory]:
+        """Reflect on a conversation now; the memories that it made or changed.
+
+        `messages` are as programs hold them: dicts, or messages of OpenAI, Anthropic
+        and LangChain; or a mapping with such a list under "messages". Waits while
+        another run works on the database. What was accepted is in the file, whatever
+        happens later. Raises UsageError for what is no message, NamespaceError
+        where `config` does not fill the namespace, and what reflection raises.
+        """
+        path = self.place(store)
+        accepted = self.accept(path, messages, config, thread_id, timedelta(0))
+        if not self.is_settled(path, accepted):
+            report = self.reflect(path, threading.Event(), until=lambda: False)
+            with self.file(path) as db:
+                error = outcome(db, accepted, report)
+            if error is not None:
+                raise error
+        with self.file(path) as db:
+            return changed(db, accepted)
+
+    def search(
+        self,
+        query: str,
+        *,
+        limit: int = 10,
+        namespace: str | Sequence[str] | None = None,
+        config: Config | None = None,
+        store: Store | None = None,
+        **more: Any,
+    ) -> list[Hit]:
+        """The memories that answer a query, best first; of this enricher's namespace,
+        filled from `config`, unless another is given. `more` is as for
+        `memcli.open(path).search`."""
+        within = _template(namespace)
+        if within is None:
+            known = variables(self.namespace, config)
+            within = namespaces.fill(self.namespace, known, "search")
+        path = self.place(store)
+        if path not in self._searched:
+            self._searched[path] = Memories(path)
+        return self._searched[path].search(query, limit=limit, namespace=within, **more)
+
+    async def aprocess(
+        self, messages: object, /, *args: Any, **more: Any
+    ) -> list[Memory]:
+        """`process`, off the event loop."""
+        return await asyncio.to_thread(self.process, messages, *args, **more)
+
+    async def asearch(self, query: str, **more: Any) -> list[Hit]:
+        """`search`, off the event loop."""
+        return await asyncio.to_thread(self.search, query, **more)
+
+    # What the executor needs.
+
+    def place(self, store: Store | None = None) -> Path:
+        """Where the database is. Raises UsageError for a graph's store that is not
+        memcli's."""
+        known = self.known_place(store)
+        if known is not None:
+            return known
+        graphs = _store_of_graph()
+        if graphs is not None:
+            return place(graphs)
+        if self._default_path == settings.default_db():
+            self._default_path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+        return self._default_path
+
+    def known_place(self, store: Store | None = None) -> Path | None:
+        """Where the database is, if that was said."""
+        return self._path if store is None else place(store)
+
+    def accept(
+        self,
+        path: Path,
+        messages: object,
+        config: Config | None,
+        thread_id: str | UUID | None,
+        after: timedelta,
+    ) -> Accepted:
+        """Put a conversation into the file, due after some time."""
+        if isinstance(messages, Mapping) and "messages" in messages:
+            messages = messages["messages"]
+        if config is None:
+            config = _config_of_graph()
+        named = thread_id or _configurable(config).get("thread_id")
+        conversation = Conversation(
+            messages,  # type: ignore[arg-type]  # looked at when they are read
+            None if named is None or named == "" else str(named),
+            variables(self.namespace, config),
+        )
+        now = utc_now()
+        with self.file(path) as db:
+            return accept(
+                db, conversation, self.recipe.plain(), self.namespace, now, now + after
+            )
+
+    def number(self, db: sqlite3.Connection) -> int:
+        """The number of this enricher in a database."""
+        with transaction(db):
+            return submissions.enricher_id(db, self.recipe.plain())
+
+    @contextmanager
+    def file(self, path: Path) -> Iterator[sqlite3.Connection]:
+        """The database for short work; one connection, one user at a time."""
+        with self._choosing:
+            if path not in self._files:
+                self._files[path] = _File(path)
+        with self._files[path].used() as db:
+            yield db
+
+    def _forget_connections(self) -> None:
+        """A forked process has none of its parent's; it must not even close them."""
+        forks.leave_behind(self._searched, self._files, self._extractor)
+        self._choosing = threading.Lock()
+        self._searched, self._files, self._extractor = {}, {}, None
+
+    def is_settled(self, path: Path, accepted: Accepted) -> bool:
+        """Whether all that was accepted became memories, whoever did it."""
+        with self.file(path) as db:
+            return submissions.is_settled(db, accepted.thread_id, accepted.last_message)
+
+    def reflect(
+        self,
+        path: Path,
+        stop: threading.Event,
+        *,
+        until: Callable[[], bool],
+        may_begin: Callable[[str], bool] = lambda thread_id: True,
+        workers: int | None = None,
+    ) -> Report:
+        """One run over all that was submitted to this enricher and is due.
+
+        Waits for other runs to end; raises Interrupted when `until` says so meanwhile.
+        """
+        with (
+            run_lock(path, wait=True, stopping=until, notice=log.info),
+            explain_errors(path),
+            closing(connect(path, notice=log.warning)) as db,
+            hold(db, utc_now) as lease,
+        ):
+            by = replace(self.means, workers=workers or self.means.workers)
+            request = recipes.request(self.recipe, self.number(db), by, may_begin)
+            return reflect(
+                db, request, lambda: self._chosen(stop), utc_now, _Logged(), stop, lease
+            )
+
+    def warm(self) -> None:
+        """Load what the first conversation would wait for."""
+        extractor = self._chosen(threading.Event())
+        if extractor.asker is not None:
+            extractor.asker.client()
+
+    def _chosen(self, stop: threading.Event) -> Extractor:
+        """One extractor for all runs: what it may spend is for all of them."""
+        with self._choosing:
+            if self._extractor is None:
+                self._extractor, why = choose(self._wanted, stop)
+                log.info(why)
+            if self._extractor.asker is not None:
+                self._extractor.asker.stop = stop
+            return self._extractor
+
+
+class _File:
+    """A connection with its lock."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+
+    @contextmanager
+    def used(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, explain_errors(self._path):
+            if self._db is None:
+                self._db = connect(self._path, notice=log.warning)
+            yield self._db
+
+
+class _Logged(Silence):
+    """Tells a program's log what a run tells a person."""
+
+    def notice(self, text: str) -> None:
+        log.info(text)
+
+
+def changed(db: sqlite3.Connection, accepted: Accepted) -> list[Memory]:
+    """The memories that a submission made or changed, as they are now."""
+    ids = submissions.changed_since(db, accepted.thread_id, accepted.last_extraction)
+    found = memories.get_many(db, ids)
+    return [found[id] for id in ids if id in found]
+
+
+def outcome(
+    db: sqlite3.Connection, accepted: Accepted, report: Report
+) -> MemcliError | None:
+    """Why a run left a submission undone; None when it did not."""
+    if submissions.is_settled(db, accepted.thread_id, accepted.last_message):
+        return None
+    if accepted.thread_id in report.failed:
+        return ExtractorError(report.failed[accepted.thread_id])
+    if report.ended_by is not None:
+        return report.ended_by
+    if report.interrupted:
+        return Interrupted("stopped; what was submitted stays in the file")
+    failed = {id: why for id, why, _ in threads.failed(db)}
+    return ExtractorError(
+        failed.get(accepted.thread_id, "not done in this run; it stays due")
+    )
+
+
+def place(store: Store) -> Path:
+    """The path of a store's database. Raises UsageError for a store of another kind."""
+    if isinstance(store, str | PathLike):
+        return Path(store).expanduser()
+    path = getattr(store, "path", None)
+    if isinstance(path, Path):
+        return path
+    raise UsageError(
+        f"a {type(store).__name__} cannot keep memories: give store=memcli.open(path)"
+    )
+
+
+def variables(template: str, config: Config | None) -> dict[str, str]:
+    """What a template asks for, and who the user is, from a call's config; nothing
+    else of it is looked at, since it may hold anything."""
+    known = _configurable(_config_of_graph() if config is None else config)
+    names = {*namespaces.variables(template), "user_id"} - {"thread_id"}
+    return {
+        name: str(known[name])
+        for name in sorted(names)
+        if isinstance(known.get(name), str | int | UUID) and str(known[name]).strip()
+    }
+
+
+def _configurable(config: Config | None) -> Mapping[str, Any]:
+    found = (config or {}).get("configurable", {})
+    if not isinstance(found, Mapping):
+        raise UsageError('config: write {"configurable": {"thread_id": …}}')
+    return found
+
+
+def _template(namespace: str | Sequence[str] | None) -> str | None:
+    if namespace is None or isinstance(namespace, str):
+        return namespace
+    return "/".join(namespace)
+
+
+def _config_of_graph() -> Config:
+    """The config of the LangGraph run that we are called in, if we are in one."""
+    if "langgraph.config" not in sys.modules:
+        return {}
+    from langgraph.config import get_config
+
+    try:
+        return get_config()
+    except RuntimeError:
+        return {}
+
+
+def _store_of_graph() -> Any:
+    if "langgraph.config" not in sys.modules:
+        return None
+    from langgraph.config import get_store
+
+    try:
+        return get_store()
+    except (RuntimeError, KeyError):
+        return None
