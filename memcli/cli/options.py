@@ -150,6 +150,14 @@ def database_path(values: Mapping[str, Any]) -> Path:
     return Path(values["db"]).expanduser()
 
 
+def weights(values: Mapping[str, Any]) -> tuple[float, float, float]:
+    """What counts in a memory beside what it says, as `Weighing` takes it."""
+    confidence, strength, recency = (
+        values[f"weigh-{name}"] for name in ("confidence", "strength", "recency")
+    )
+    return confidence, strength, recency
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
     """An existing database, for reading: one state of it from first to last. Errors

@@ -85,11 +85,7 @@ def search(
             as_of=options.moment(as_of),
             known_at=options.moment(known_at),
             related=True,
-            weighing=Weighing(
-                values["weigh-confidence"],
-                values["weigh-strength"],
-                values["weigh-recency"],
-            ),
+            weighing=Weighing(*options.weights(values)),
         )
     if json_:
         print_json([hit_json(hit, explain=explain) for hit in hits])

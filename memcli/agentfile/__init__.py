@@ -1,0 +1,1 @@
+"""The strongest memories in a file that agents read at the start, such as CLAUDE.md."""

@@ -1,0 +1,35 @@
+"""Text of others as one line of Markdown that is text and does nothing.
+
+What is remembered was said by somebody, and may be written to be more than text where
+agents read it: a heading, an end of our block, `@file` that is replaced by the file, a
+command that is run. Entities stand for such signs, since a backslash can be undone by
+another one before it.
+"""
+
+import re
+
+from memcli.transcripts.normalise import clean
+
+# Signs that nobody sees: words can be hidden in them, or broken up by them.
+_UNSEEN = re.compile("[\u200b\u2060-\u2064\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
+_ACTING = (
+    (re.compile(r"`{3,}"), "``"),  # a fence; two are code within a line
+    (re.compile(r"~{3,}"), "~~"),
+    (re.compile(r"<(?=[A-Za-z/!?])"), "&lt;"),  # tags and comments
+    (re.compile(r"(?<=--)>|(?<=--!)>"), "&gt;"),
+    # `@file` is an import wherever a word begins; mail addresses stay.
+    (re.compile(r"(?<![^\W_])@(?=\S)"), "&#64;"),
+    # An image, and in agents' commands and skills what is run when they are read.
+    (re.compile(r"!(?=[`\[])"), "! "),
+    # At the start: headings, quotes, lists, rules, tables, definitions.
+    (re.compile(r"^(?=[#>+*\-_=\[|~:$%{])"), r"\\"),
+    (re.compile(r"^(\d{1,9})(?=[.)](?: |$))"), r"\1\\"),
+)
+
+
+def inert(text: str) -> str:
+    """The text on one line, without anything that would act."""
+    text = " ".join(_UNSEEN.sub("", clean(text)).split())
+    for pattern, instead in _ACTING:
+        text = pattern.sub(instead, text)
+    return text
