@@ -13,12 +13,13 @@ import asyncio
 import atexit
 import contextlib
 import logging
+import sqlite3
 import threading
 import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +45,10 @@ _STOP_SECONDS = 12.0
 # down to once an hour, while it cannot be done.
 _LOOK_SECONDS = 30.0
 _LOOK_AT_LEAST = 3600.0
+# Who is there for so long will need what the first conversation would wait for.
+_IDLE_SECONDS = 1.0
+# How many runs may leave out a submission that is due.
+_TRIES = 3
 # A database that a machine elsewhere works on is tried again after so long.
 _LOCKED_SECONDS = 5.0
 
@@ -57,6 +62,11 @@ class _Ticket:
     future: "Future[list[Memory]]" = field(default_factory=Future)
     begun: bool = False
     replaced: bool = False
+    passed_over: int = 0
+
+
+# Why a submission has no result, after a run that should have given it one.
+Why = Callable[[_Ticket, sqlite3.Connection], MemcliError | None]
 
 
 class ReflectionExecutor:
@@ -236,6 +246,12 @@ class ReflectionExecutor:
             self._give_up()
 
     def _warm(self) -> None:
+        """A program that only submits something and leaves need not load anything."""
+        with self._changed:
+            if not self._closing and not any(at <= utc_now() for at in self._due()):
+                self._changed.wait(_IDLE_SECONDS)
+            if self._closing:
+                return
         try:
             self.enricher.warm()
         except MemcliError as error:
@@ -302,13 +318,13 @@ class ReflectionExecutor:
                 self._leaving = self._leaving or self._closing
         except MemcliError as error:
             failed = error
-            self._settle(lambda accepted, db: failed)
+            self._settle(lambda ticket, db: failed)
         except Exception as error:  # a thread that dies would leave all others waiting
             odd = MemcliError(f"reflection failed: {type(error).__name__}")
             log.exception("memcli: reflection failed")
-            self._settle(lambda accepted, db: odd)
+            self._settle(lambda ticket, db: odd)
         else:
-            self._settle(lambda accepted, db: outcome(db, accepted, report))
+            self._settle(lambda ticket, db: _why_not(ticket, db, report))
             _log(report)
             return report.run_id is not None and not (report.ended_by or report.failed)
         return False
@@ -329,9 +345,7 @@ class ReflectionExecutor:
                     ticket.begun = ticket.future.set_running_or_notify_cancel()
             return all(ticket.begun for ticket in tickets)
 
-    def _settle(
-        self, why: "Callable[[Accepted, Any], MemcliError | None] | None"
-    ) -> None:
+    def _settle(self, why: Why | None) -> None:
         """Hand out the results there are; `why` tells the error of what has none."""
         with self._changed:
             now = utc_now()
@@ -347,7 +361,7 @@ class ReflectionExecutor:
     def _settle_one(
         self,
         ticket: _Ticket,
-        why: "Callable[[Accepted, Any], MemcliError | None] | None",
+        why: Why | None,
     ) -> None:
         assert self._path is not None
         accepted, future = ticket.accepted, ticket.future
@@ -359,13 +373,16 @@ class ReflectionExecutor:
         with self.enricher.file(self._path) as db:
             if submissions.is_settled(db, accepted.thread_id, accepted.last_message):
                 found = changed(db, accepted)
+                self._pass_on(
+                    ticket, submissions.last_extraction(db, accepted.thread_id)
+                )
             else:
                 row = submissions.of_thread(db, accepted.thread_id)
                 if row is not None and row.due_at is not None and not ticket.begun:
                     ticket.due_at = row.due_at  # submitted again by somebody else
                 if ticket.due_at > utc_now():
                     return
-                error = why(accepted, db) if why is not None else None
+                error = why(ticket, db) if why is not None else None
         if found is None and error is None:
             return
         self._drop(ticket)
@@ -377,6 +394,15 @@ class ReflectionExecutor:
         else:
             log.warning("memcli: a submission was not reflected: %s", error)
             future.set_exception(error)
+
+    def _pass_on(self, ticket: _Ticket, last_extraction: int) -> None:
+        """What this ticket has is no news to the next one of its thread."""
+        with self._changed:
+            for one in self._tickets.get(ticket.accepted.thread_id, []):
+                if one is not ticket:
+                    one.accepted = replace(
+                        one.accepted, last_extraction=last_extraction
+                    )
 
     def _drop(self, ticket: _Ticket) -> None:
         with self._changed:
@@ -410,6 +436,18 @@ class ReflectionExecutor:
                 ticket.future.set_exception(
                     Interrupted("stopped; what was submitted stays in the file")
                 )
+
+
+def _why_not(
+    ticket: _Ticket, db: sqlite3.Connection, report: Report
+) -> MemcliError | None:
+    """None for a submission that the next run does: it came in the middle of this
+    one, while an earlier one of its thread was under way."""
+    error = outcome(db, ticket.accepted, report)
+    ticket.passed_over += 1
+    ended = ticket.begun or report.ended_by is not None
+    failed = ticket.accepted.thread_id in report.failed
+    return error if ended or failed or ticket.passed_over > _TRIES else None
 
 
 def _log(report: Report) -> None:
