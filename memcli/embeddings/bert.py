@@ -25,8 +25,10 @@ import math
 import mmap
 import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -279,6 +281,18 @@ def _batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
     yield batch
 
 
+@dataclass
+class _Held:
+    """Who holds BLAS to one thread now, and how many it had before them."""
+
+    guard: threading.Lock = field(default_factory=threading.Lock)
+    users: int = 0
+    before: int = 1
+
+
+_held = _Held()
+
+
 @contextmanager
 def _one_blas_thread() -> Iterator[int]:
     """Hold NumPy's BLAS to one thread; yields how many threads to run instead.
@@ -288,16 +302,23 @@ def _one_blas_thread() -> Iterator[int]:
     """
     try:
         library = ctypes.CDLL(sys.modules["numpy._core._multiarray_umath"].__file__)
-        threads = library.scipy_openblas_get_num_threads64_()
+        found = library.scipy_openblas_get_num_threads64_
         limit = library.scipy_openblas_set_num_threads64_
     except (AttributeError, KeyError, OSError):
         yield 1
         return
-    limit(1)
+    with _held.guard:
+        # Of several that encode at once the first finds what is to be restored.
+        _held.before = _held.before if _held.users else found()
+        _held.users += 1
+        limit(1)
     try:
         yield os.cpu_count() or 1
     finally:
-        limit(threads)
+        with _held.guard:
+            _held.users -= 1
+            if not _held.users:
+                limit(_held.before)
 
 
 class Weights:
