@@ -1,7 +1,7 @@
 """`memcli reflect PATH…`: transcripts → memories."""
 
 import sys
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +15,7 @@ from memcli.store.database import copied, is_up_to_date, run_lock
 from memcli.when import utc_now
 
 if TYPE_CHECKING:
+    from memcli.cli.log import Log
     from memcli.extractors.choose import Wanted
     from memcli.reflection.progress import Listener
     from memcli.reflection.run import Report, Request
@@ -43,6 +44,7 @@ def reflect(
     extractor: options.ExtractorName = None,
     model: options.Model = None,
     provider: options.Provider = None,
+    key_file: options.KeyFile = None,
     instructions: options.Instructions = None,
     schema: options.Schemas = None,
     profile: options.Profiles = None,
@@ -68,6 +70,7 @@ def reflect(
     min_confidence: options.MinConfidence = None,
     embedding_model: options.EmbeddingModel = None,
     wait: options.Wait = False,
+    log: options.LogFile = None,
     quiet: options.Quiet = False,
     json_: options.Json = False,
 ) -> None:
@@ -77,36 +80,52 @@ def reflect(
     Exit codes: 0 done, 1 some threads failed, 2 nothing could be read, 3 another
     run holds the database, 4 the budget ended the run, 130 interrupted.
     """
-    values = options.settings(
-        db=db, namespace=namespace, quiet_period=quiet_period, workers=workers,
-        extractor=extractor, model=model, provider=provider,
-        instructions=instructions, budget=budget, timeout=timeout, patience=patience,
-        min_confidence=min_confidence, embedding_model=embedding_model,
-    )  # fmt: skip
-    from memcli.cli import running  # the other commands do not need it
-    from memcli.extractors.choose import check
-    from memcli.reflection.consolidate import Allowed
+    from memcli.cli.log import logged
 
-    allowed = Allowed(not no_inserts, not no_updates, not no_deletes)
-    request = running.request(
-        values, paths, set_ or [], allowed=allowed, stale=stale, batch=batch
-    )
-    asked = running.wanted(values, schema or (), profile or ())
-    check(asked, dry=dry_run, batch=batch)
-    if batch and asked.provider != "anthropic":
-        raise UsageError(f"{asked.provider} has no Message Batches; leave out --batch")
-    listener = running.listener(sys.stderr, quiet=quiet)
-    if plan is not None:
-        if dry_run or batch:
-            raise UsageError("--plan asks the model now; leave out the other")
-        path = options.database_path(values)
-        planned = replace(request, embed_messages=False)
-        _plan(path, plan.expanduser(), planned, asked, listener, quiet, json_, wait)
-    elif dry_run:
-        _preview(options.database_path(values), request, asked, listener, json_)
-    else:
-        path = running.prepared_database(values)
-        _run(path, request, asked, listener, quiet=quiet, as_json=json_, wait=wait)
+    with logged(None if log is None else log.expanduser()) as file:
+        values = options.settings(
+            db=db, namespace=namespace, quiet_period=quiet_period, workers=workers,
+            extractor=extractor, model=model, provider=provider,
+            key_file=key_file, instructions=instructions, budget=budget,
+            timeout=timeout, patience=patience, min_confidence=min_confidence,
+            embedding_model=embedding_model,
+        )  # fmt: skip
+        from memcli.cli import running  # the other commands do not need it
+        from memcli.extractors.choose import check
+        from memcli.reflection.consolidate import Allowed
+
+        allowed = Allowed(not no_inserts, not no_updates, not no_deletes)
+        request = running.request(
+            values, paths, set_ or [], allowed=allowed, stale=stale, batch=batch
+        )
+        asked = running.wanted(values, schema or (), profile or ())
+        check(asked, dry=dry_run, batch=batch)
+        if batch and asked.provider != "anthropic":
+            raise UsageError(
+                f"{asked.provider} has no Message Batches; leave out --batch"
+            )
+        listener = running.listener(sys.stderr, quiet=quiet)
+        if plan is not None:
+            if dry_run or batch:
+                raise UsageError("--plan asks the model now; leave out the other")
+            path = options.database_path(values)
+            planned = replace(request, embed_messages=False)
+            _plan(
+                path,
+                plan.expanduser(),
+                planned,
+                asked,
+                listener,
+                file,
+                quiet,
+                json_,
+                wait,
+            )
+        elif dry_run:
+            _preview(options.database_path(values), request, asked, listener, json_)
+        else:
+            path = running.prepared_database(values)
+            _run(path, request, asked, listener, file, quiet, json_, wait)
 
 
 def _run(
@@ -114,12 +133,13 @@ def _run(
     request: "Request",
     asked: "Wanted",
     listener: "Listener",
-    *,
+    log: "Log | None",
     quiet: bool,
     as_json: bool,
     wait: bool,
 ) -> None:
     from memcli.cli import running
+    from memcli.cli.log import listening
     from memcli.cli.progress import Lines
     from memcli.cli.report import print_report, report_json
     from memcli.reflection.reflect import reflect as run
@@ -129,8 +149,12 @@ def _run(
         running.working(path, stop, wait=wait) as (store, lease),
         closing(listener) if isinstance(listener, Lines) else nullcontext(),
     ):
-        choose = running.chooser(asked, listener, stop)
-        report = run(store, request, choose, utc_now, listener, stop, lease)
+        heard = listening(listener, log)
+        choose = running.chooser(asked, heard, stop)
+        report = run(store, request, choose, utc_now, heard, stop, lease)
+    if log is not None:
+        with redirect_stdout(log):
+            print_report(report)
     if as_json:
         print_json(report_json(report))
     elif not quiet:
@@ -159,6 +183,7 @@ def _plan(
     request: "Request",
     asked: "Wanted",
     listener: "Listener",
+    log: "Log | None",
     quiet: bool,
     as_json: bool,
     wait: bool,
@@ -166,6 +191,7 @@ def _plan(
     """The run is made on a copy; two of them must not pay for the same all the same."""
     from memcli.cli import running
     from memcli.cli.diff import changes_json, print_changes
+    from memcli.cli.log import listening
     from memcli.cli.report import print_report, report_json
     from memcli.reflection.reflect import reflect as run
     from memcli.upkeep import plan
@@ -178,14 +204,18 @@ def _plan(
         else nullcontext(),
         copied(path) as copy,
     ):
-        choose = running.chooser(asked, listener, stop)
+        heard = listening(listener, log)
+        choose = running.chooser(asked, heard, stop)
         made = plan.make(
             copy,
             file,
-            lambda store: run(store, request, choose, utc_now, listener, stop),
+            lambda store: run(store, request, choose, utc_now, heard, stop),
             changes_json,
             utc_now(),
         )
+    if log is not None:
+        with redirect_stdout(log):
+            print_report(made.report)
     if as_json:
         print_json(report_json(made.report) | {"plan": str(file)})
     elif not quiet:

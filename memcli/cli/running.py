@@ -49,6 +49,7 @@ def wanted(
         prices=config.prices(),
         timeout=parse_duration(values["timeout"]),
         patience=parse_duration(values["patience"]),
+        key_file=values["key-file"],
     )
 
 
