@@ -17,6 +17,8 @@ Provider = Literal["anthropic", "bedrock", "vertex"]
 PROVIDERS = ("anthropic", "bedrock", "vertex")
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 _BASE = "ANTHROPIC_BASE_URL"
+# What lets us ask and stands in the environment itself.
+SECRETS = (*_KEYS, "ANTHROPIC_IDENTITY_TOKEN")
 # Other ways in which the package finds out who asks.
 _PROFILES = (
     "ANTHROPIC_PROFILE", "ANTHROPIC_IDENTITY_TOKEN", "ANTHROPIC_IDENTITY_TOKEN_FILE",

@@ -82,6 +82,7 @@ def reflect(
     """
     from memcli.cli.log import logged
 
+    terminal = sys.stderr
     with logged(None if log is None else log.expanduser()) as file:
         values = options.settings(
             db=db, namespace=namespace, quiet_period=quiet_period, workers=workers,
@@ -100,11 +101,7 @@ def reflect(
         )
         asked = running.wanted(values, schema or (), profile or ())
         check(asked, dry=dry_run, batch=batch)
-        if batch and asked.provider != "anthropic":
-            raise UsageError(
-                f"{asked.provider} has no Message Batches; leave out --batch"
-            )
-        listener = running.listener(sys.stderr, quiet=quiet)
+        listener = running.listener(terminal, quiet=quiet)
         if plan is not None:
             if dry_run or batch:
                 raise UsageError("--plan asks the model now; leave out the other")

@@ -52,6 +52,8 @@ def check(wanted: Wanted, *, dry: bool = False, batch: bool = False) -> None:
     asks = not dry and not _is_offline(wanted)
     if asks and client.needs_file(wanted.provider, wanted.key_file):
         read_key(Path(wanted.key_file).expanduser())
+    if batch and wanted.provider != "anthropic":
+        raise UsageError(f"{wanted.provider} has no Message Batches; leave out --batch")
     if _is_offline(wanted):
         for option, given in (
             ("--schema and --profile", wanted.schemas),
