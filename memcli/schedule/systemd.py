@@ -114,7 +114,10 @@ def lingers() -> bool:
     """Whether the user's systemd runs while the user is not logged in."""
     import getpass
 
-    return Path("/var/lib/systemd/linger", getpass.getuser()).exists()
+    try:
+        return Path("/var/lib/systemd/linger", getpass.getuser()).exists()
+    except (KeyError, OSError):  # a user that has no name
+        return False
 
 
 def folder() -> Path:
