@@ -49,6 +49,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("extractor", str, "auto", "auto, claude or offline"),
     Setting("model", str, "claude-haiku-5-5", "the model of the claude extractor"),
     Setting("provider", str, "anthropic", "anthropic, bedrock or vertex"),
+    Setting("key-file", str, "", "a file with the API key, for cron"),
     Setting("instructions", str, "", "a file with more to tell the model"),
     Setting("budget", str, "10", "dollars a run may spend at most, or none"),
     Setting("timeout", str, "5m", "how long one answer of the model may take"),
@@ -60,7 +61,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("weigh-strength", float, 0.2, "what being said twice as often counts"),
     Setting("weigh-recency", float, 0.05, "what being half as old counts"),
 )
-_PATHS = ("db", "instructions")
+_PATHS = ("db", "instructions", "key-file")
 # A table in the file beside the settings: what models cost.
 _PRICES = "prices"
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

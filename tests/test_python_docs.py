@@ -20,5 +20,5 @@ def test_the_program_in_the_documentation(serve: Serve) -> None:
     for block in blocks:
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            exec(compile(block, str(DOCS), "exec"), known)  # noqa: S102
+            exec(compile(block, str(DOCS), "exec"), known)
         assert printed.getvalue().splitlines() == re.findall(r"# → (.*)", block)

@@ -54,7 +54,12 @@ def run(command: str, folder: Path) -> str:
     # Runs are of now; the README was written on this day.
     today = datetime.now(UTC).date().isoformat()
     out = re.sub(rf"{today} \d\d:\d\d", f"{today} 12:00", out)
-    return out.replace(today, "2026-11-22")
+    out = out.replace(today, "2026-11-22")
+    # Where this is, and where the program is.
+    out = out.replace(str(bin), "/home/you/.venv/bin")
+    return out.replace(os.environ["HOME"], "/home/you").replace(
+        str(folder), "/home/you"
+    )
 
 
 def test_the_readme_names_every_command() -> None:

@@ -71,6 +71,7 @@ class Asker:
         timeout: timedelta,
         patience: timedelta,
         stop: threading.Event,
+        key_file: str = "",
     ) -> None:
         self.model = model
         self.provider = provider
@@ -81,6 +82,7 @@ class Asker:
         self.notices: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._timeout = timeout
         self._patience = patience
+        self._key_file = key_file
         self._made: Any = None
         self._making = threading.Lock()
         self._heard_at: float | None = None  # when any request was last answered
@@ -187,7 +189,9 @@ class Asker:
         """One client for all workers: it keeps its connections."""
         with self._making:
             if self._made is None:
-                self._made = clients.connect(self.provider, self._timeout)
+                self._made = clients.connect(
+                    self.provider, self._timeout, self._key_file
+                )
             return self._made
 
     def close(self) -> None:

@@ -10,20 +10,24 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from memcli.asking.keyfile import read_key
 from memcli.errors import ExtractorUnusable, UsageError
 
 Provider = Literal["anthropic", "bedrock", "vertex"]
 PROVIDERS = ("anthropic", "bedrock", "vertex")
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 _BASE = "ANTHROPIC_BASE_URL"
+# What lets us ask and stands in the environment itself.
+SECRETS = (*_KEYS, "ANTHROPIC_IDENTITY_TOKEN")
 # Other ways in which the package finds out who asks.
 _PROFILES = (
     "ANTHROPIC_PROFILE", "ANTHROPIC_IDENTITY_TOKEN", "ANTHROPIC_IDENTITY_TOKEN_FILE",
 )  # fmt: skip
 
 
-def credential(provider: str) -> str | None:
-    """What in the environment lets us ask, or None.
+def credential(provider: str, key_file: str = "") -> str | None:
+    """What lets us ask, for messages, or None: something of the environment, or the
+    file with the key, if there is one.
 
     A server of one's own needs no key, only an address. Raises UsageError for
     a provider that does not exist.
@@ -36,16 +40,23 @@ def credential(provider: str) -> str | None:
         return "Amazon Bedrock"
     if provider == "vertex":
         return "Google Vertex AI"
+    if needs_file(provider, key_file):
+        return f"the key in {key_file}"
     key = next((key for key in (*_KEYS, *_PROFILES) if os.environ.get(key)), None)
     if key is None and (_profiles_folder() / "configs").is_dir():
         key = "a profile of the Anthropic command line"
     return key or (_BASE if os.environ.get(_BASE) else None)
 
 
-def has_key() -> bool:
+def has_key(key_file: str = "") -> bool:
     """Whether somebody set a key for this program: what `auto` goes by, since a
     login of another program is no wish to spend money with this one."""
-    return any(os.environ.get(key) for key in _KEYS)
+    return bool(key_file) or any(os.environ.get(key) for key in _KEYS)
+
+
+def needs_file(provider: str, key_file: str) -> bool:
+    """Whether the key is taken from the file: not where the environment has one."""
+    return provider == "anthropic" and bool(key_file) and not has_key()
 
 
 def model_name(provider: str, model: str) -> str:
@@ -75,10 +86,10 @@ def missing_package(provider: str) -> str:
     return f"{provider} needs a package more: pip install 'memcli[{provider}]'"
 
 
-def connect(provider: Provider, timeout: timedelta) -> Any:
+def connect(provider: Provider, timeout: timedelta, key_file: str = "") -> Any:
     """A client that makes each request once: waiting is for who asks.
 
-    Raises ExtractorUnusable when a package or a setting is missing.
+    Raises ExtractorUnusable when a package, a setting or the key is missing.
     """
     import anthropic
 
@@ -88,9 +99,13 @@ def connect(provider: Provider, timeout: timedelta) -> Any:
             return anthropic.AnthropicBedrock(**options)
         if provider == "vertex":
             return anthropic.AnthropicVertex(**_vertex(), **options)
-        if credential(provider) == _BASE:
+        if needs_file(provider, key_file):
+            options["api_key"] = read_key(Path(key_file).expanduser())
+        elif credential(provider) == _BASE:
             options["api_key"] = "none"  # the client insists on one
         return anthropic.Anthropic(**options)
+    except UsageError as error:
+        raise ExtractorUnusable(str(error)) from error
     except ImportError as error:
         raise ExtractorUnusable(missing_package(provider)) from error
     except (anthropic.AnthropicError, ValueError) as error:

@@ -8,12 +8,25 @@ from typer.core import TyperCommand, TyperGroup
 
 from memcli import __version__
 
-# Each is a function of that name in the module of that name, in this package.
+# Each is a function of that name, or a group of commands, in the module of that
+# name, in this package.
 COMMANDS = (
     "reflect", "apply", "watch", "search", "show", "add", "edit", "forget", "history",
     "runs", "diff", "undo", "status", "retry", "audit", "inspect", "formats",
-    "export", "backup", "config",
+    "export", "backup", "schedule", "config",
 )  # fmt: skip
+
+
+def command(name: str) -> TyperCommand | TyperGroup:
+    """One of the commands, imported."""
+    found = getattr(import_module(f"memcli.cli.{name}"), name)
+    if not isinstance(found, typer.Typer):
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone.command(name)(found)
+        found = alone
+    made = typer.main.get_command(found)
+    assert isinstance(made, TyperCommand | TyperGroup)
+    return made
 
 
 class _Commands(TyperGroup):
@@ -25,15 +38,8 @@ class _Commands(TyperGroup):
 
     def get_command(  # type: ignore[override]
         self, ctx: typer.Context, cmd_name: str
-    ) -> TyperCommand | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"memcli.cli.{cmd_name}")
-        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        alone.command(cmd_name)(getattr(module, cmd_name))
-        command = typer.main.get_command(alone)
-        assert isinstance(command, TyperCommand)
-        return command
+    ) -> TyperCommand | TyperGroup | None:
+        return command(cmd_name) if cmd_name in COMMANDS else None
 
 
 app = typer.Typer(

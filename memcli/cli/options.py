@@ -71,6 +71,12 @@ Model = Annotated[
 Provider = Annotated[
     str | None, typer.Option(metavar="NAME", help="anthropic, bedrock or vertex.")
 ]
+KeyFile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="Has the API key, where the environment has none."
+    ),
+]
 Instructions = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="More to tell the model, for every thread."),
@@ -121,6 +127,12 @@ Wait = Annotated[
     bool,
     typer.Option(
         "--wait", help="Wait for another run to end, instead of leaving with 3."
+    ),
+]
+LogFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--log", metavar="FILE", help="Append what is told to FILE, in full, too."
     ),
 ]
 AsOf = Annotated[

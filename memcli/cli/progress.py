@@ -1,6 +1,7 @@
 """Progress on stderr, as plain lines."""
 
 import time
+from io import TextIOBase
 from typing import TextIO
 
 # In a log a line every few seconds is life enough.
@@ -10,7 +11,7 @@ _LINE_SECONDS = 10.0
 class Lines:
     """Plain lines: notices at once, progress only when a stage takes long."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | TextIOBase) -> None:
         self._stream = stream
         self._stage, self._total, self._done = "", 0, 0
         self._spoke = time.monotonic()

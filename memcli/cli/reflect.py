@@ -1,8 +1,8 @@
 """`memcli reflect PATH…`: transcripts → memories."""
 
 import sys
-from contextlib import closing, nullcontext
-from dataclasses import replace
+from contextlib import closing, nullcontext, redirect_stdout
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +17,7 @@ from memcli.when import utc_now
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from memcli.cli.log import Log
     from memcli.extractors.choose import Wanted
     from memcli.reflection.progress import Listener
     from memcli.reflection.recipes import Means
@@ -53,6 +54,7 @@ def reflect(
     extractor: options.ExtractorName = None,
     model: options.Model = None,
     provider: options.Provider = None,
+    key_file: options.KeyFile = None,
     instructions: options.Instructions = None,
     schema: options.Schemas = None,
     profile: options.Profiles = None,
@@ -84,6 +86,7 @@ def reflect(
     min_confidence: options.MinConfidence = None,
     embedding_model: options.EmbeddingModel = None,
     wait: options.Wait = False,
+    log: options.LogFile = None,
     quiet: options.Quiet = False,
     json_: options.Json = False,
 ) -> None:
@@ -93,55 +96,55 @@ def reflect(
     Exit codes: 0 done, 1 some threads failed, 2 nothing could be read, 3 another
     run holds the database, 4 the budget ended the run, 130 interrupted.
     """
-    values = options.settings(
-        db=db, namespace=namespace, quiet_period=quiet_period, workers=workers,
-        extractor=extractor, model=model, provider=provider,
-        instructions=instructions, budget=budget, timeout=timeout, patience=patience,
-        min_confidence=min_confidence, embedding_model=embedding_model,
-    )  # fmt: skip
-    from memcli.cli import running  # the other commands do not need it
-    from memcli.extractors.choose import check
-    from memcli.reflection.consolidate import Allowed
-    from memcli.reflection.recipes import means
+    from memcli.cli.log import logged
 
-    allowed = Allowed(not no_inserts, not no_updates, not no_deletes)
-    _check_paths(paths or [], submitted, dry_run or plan is not None or batch or stale)
-    request = running.request(
-        values, paths or [], set_ or [], allowed=allowed, stale=stale, batch=batch
-    )
-    asked = running.wanted(values, schema or (), profile or ())
-    if not submitted:
-        check(asked, dry=dry_run, batch=batch)
-    if batch and asked.provider != "anthropic":
-        raise UsageError(f"{asked.provider} has no Message Batches; leave out --batch")
-    listener = running.listener(sys.stderr, quiet=quiet)
-    if plan is not None:
-        if dry_run or batch:
-            raise UsageError("--plan asks the model now; leave out the other")
-        path = options.database_path(values)
-        planned = replace(request, embed_messages=False)
-        _plan(path, plan.expanduser(), planned, asked, listener, quiet, json_, wait)
-    elif dry_run:
-        _preview(options.database_path(values), request, asked, listener, json_)
-    else:
-        path = running.prepared_database(values)
-        _run(
-            path, None if submitted else request, asked, means(values), listener,
-            quiet=quiet, as_json=json_, wait=wait,
+    terminal = sys.stderr
+    with logged(None if log is None else log.expanduser()) as file:
+        values = options.settings(
+            db=db, namespace=namespace, quiet_period=quiet_period, workers=workers,
+            extractor=extractor, model=model, provider=provider,
+            key_file=key_file, instructions=instructions, budget=budget,
+            timeout=timeout, patience=patience, min_confidence=min_confidence,
+            embedding_model=embedding_model,
         )  # fmt: skip
+        from memcli.cli import running  # the other commands do not need it
+        from memcli.extractors.choose import check
+        from memcli.reflection.consolidate import Allowed
+        from memcli.reflection.recipes import means
+
+        allowed = Allowed(not no_inserts, not no_updates, not no_deletes)
+        otherwise = dry_run or plan is not None or batch or stale
+        running.check_paths(paths or [], submitted, otherwise)
+        request = running.request(
+            values, paths or [], set_ or [], allowed=allowed, stale=stale, batch=batch
+        )
+        asked = running.wanted(values, schema or (), profile or ())
+        if not submitted:
+            check(asked, dry=dry_run, batch=batch)
+        told = _Told(running.listener(terminal, quiet=quiet), file, quiet, json_)
+        if plan is not None:
+            if dry_run or batch:
+                raise UsageError("--plan asks the model now; leave out the other")
+            path = options.database_path(values)
+            planned = replace(request, embed_messages=False)
+            _plan(path, plan.expanduser(), planned, asked, told, wait)
+        elif dry_run:
+            path = options.database_path(values)
+            _preview(path, request, asked, told.listener, json_)
+        else:
+            path = running.prepared_database(values)
+            wished = None if submitted else request
+            _run(path, wished, asked, means(values), told, wait)
 
 
-def _check_paths(paths: list[str], submitted: bool, otherwise: bool) -> None:
-    if submitted and (paths or otherwise):
-        raise UsageError(
-            "--submitted reads nothing: leave out PATH, --dry-run, --plan, --batch "
-            "and --stale"
-        )
-    if not (paths or submitted):
-        raise UsageError(
-            "what is there to read? name files or folders, or give --submitted for "
-            "what programs submitted"
-        )
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Who is told what: of progress, in the log, and at the end."""
+
+    listener: "Listener"
+    log: "Log | None"
+    quiet: bool
+    as_json: bool
 
 
 def _run(
@@ -149,13 +152,11 @@ def _run(
     request: "Request | None",
     asked: "Wanted",
     by: "Means",
-    listener: "Listener",
-    *,
-    quiet: bool,
-    as_json: bool,
+    told: _Told,
     wait: bool,
 ) -> None:
     from memcli.cli import running
+    from memcli.cli.log import listening
     from memcli.cli.progress import Lines
     from memcli.cli.report import print_reports, reports_json
     from memcli.reflection.reflect import reflect as run
@@ -165,18 +166,23 @@ def _run(
     with (
         running.stoppable() as stop,
         running.working(path, stop, wait=wait) as (store, lease),
-        closing(listener) if isinstance(listener, Lines) else nullcontext(),
+        closing(told.listener) if isinstance(told.listener, Lines) else nullcontext(),
     ):
+        heard = listening(told.listener, told.log)
         report = Report()
         if request is not None:
-            choose = running.chooser(asked, listener, stop)
-            report = run(store, request, choose, utc_now, listener, stop, lease)
+            choose = running.chooser(asked, heard, stop)
+            report = run(store, request, choose, utc_now, heard, stop, lease)
         by = by.without(report.cost.dollars)
-        taken = reflect_submitted(store, by, utc_now, listener, stop, lease)
-    if as_json:
+        taken = reflect_submitted(store, by, utc_now, heard, stop, lease)
+    own = None if request is None else report
+    if told.log is not None:
+        with redirect_stdout(told.log):
+            print_reports(own, taken)
+    if told.as_json:
         print_json(reports_json(report, taken))
-    elif not quiet:
-        print_reports(report if request is not None else None, taken)
+    elif not told.quiet:
+        print_reports(own, taken)
     _end(report, taken)
 
 
@@ -205,14 +211,13 @@ def _plan(
     file: Path,
     request: "Request",
     asked: "Wanted",
-    listener: "Listener",
-    quiet: bool,
-    as_json: bool,
+    told: _Told,
     wait: bool,
 ) -> None:
     """The run is made on a copy; two of them must not pay for the same all the same."""
     from memcli.cli import running
     from memcli.cli.diff import changes_json, print_changes
+    from memcli.cli.log import listening
     from memcli.cli.report import print_report, report_json
     from memcli.reflection.reflect import reflect as run
     from memcli.upkeep import plan
@@ -225,17 +230,21 @@ def _plan(
         else nullcontext(),
         copied(path) as copy,
     ):
-        choose = running.chooser(asked, listener, stop)
+        heard = listening(told.listener, told.log)
+        choose = running.chooser(asked, heard, stop)
         made = plan.make(
             copy,
             file,
-            lambda store: run(store, request, choose, utc_now, listener, stop),
+            lambda store: run(store, request, choose, utc_now, heard, stop),
             changes_json,
             utc_now(),
         )
-    if as_json:
+    if told.log is not None:
+        with redirect_stdout(told.log):
+            print_report(made.report)
+    if told.as_json:
         print_json(report_json(made.report) | {"plan": str(file)})
-    elif not quiet:
+    elif not told.quiet:
         print_report(made.report)
         print_changes(made.changes)
         print(f"nothing was changed; `memcli apply {file}` does it")

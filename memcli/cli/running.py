@@ -49,6 +49,7 @@ def wanted(
         prices=config.prices(),
         timeout=parse_duration(values["timeout"]),
         patience=parse_duration(values["patience"]),
+        key_file=values["key-file"],
     )
 
 
@@ -91,6 +92,21 @@ def request(
         budget=config.dollars(values["budget"])[0],
         **more,
     )
+
+
+def check_paths(paths: Sequence[str], submitted: bool, otherwise: bool) -> None:
+    """A run reads something, or does what was submitted. Raises UsageError for both or
+    neither; `otherwise` are options that are about reading."""
+    if submitted and (paths or otherwise):
+        raise UsageError(
+            "--submitted reads nothing: leave out PATH, --dry-run, --plan, --batch "
+            "and --stale"
+        )
+    if not (paths or submitted):
+        raise UsageError(
+            "what is there to read? name files or folders, or give --submitted for "
+            "what programs submitted"
+        )
 
 
 def prepared_database(values: Mapping[str, Any]) -> Path:

@@ -24,6 +24,7 @@ def watch(
     extractor: options.ExtractorName = None,
     model: options.Model = None,
     provider: options.Provider = None,
+    key_file: options.KeyFile = None,
     instructions: options.Instructions = None,
     schema: options.Schemas = None,
     profile: options.Profiles = None,
@@ -46,8 +47,9 @@ def watch(
     values = options.settings(
         db=db, namespace=namespace, quiet_period=quiet_period, workers=workers,
         extractor=extractor, model=model, provider=provider,
-        instructions=instructions, budget=budget, timeout=timeout, patience=patience,
-        min_confidence=min_confidence, embedding_model=embedding_model,
+        key_file=key_file, instructions=instructions, budget=budget,
+        timeout=timeout, patience=patience, min_confidence=min_confidence,
+        embedding_model=embedding_model,
     )  # fmt: skip
     from memcli.cli import running
     from memcli.cli.progress import Lines

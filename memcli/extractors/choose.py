@@ -4,9 +4,11 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from memcli.asking import client
+from memcli.asking.keyfile import read_key
 from memcli.errors import UsageError
 from memcli.extractors.base import Extractor
 
@@ -29,6 +31,7 @@ class Wanted:
     prices: Mapping[str, Any] = field(default_factory=dict)
     timeout: timedelta = timedelta(minutes=5)
     patience: timedelta = timedelta(minutes=10)
+    key_file: str = ""
 
 
 def check(wanted: Wanted, *, dry: bool = False, batch: bool = False) -> None:
@@ -40,11 +43,17 @@ def check(wanted: Wanted, *, dry: bool = False, batch: bool = False) -> None:
         raise UsageError(
             f"unknown extractor {wanted.name!r}; write auto, claude or offline"
         )
-    credential = client.credential(wanted.provider)
+    credential = client.credential(wanted.provider, wanted.key_file)
     if wanted.name == "claude" and credential is None and not dry:
         raise UsageError(
-            "--extractor claude needs ANTHROPIC_API_KEY in the environment"
+            "--extractor claude needs ANTHROPIC_API_KEY in the environment, or "
+            "--key-file with a file that holds the key"
         )
+    asks = not dry and not _is_offline(wanted)
+    if asks and client.needs_file(wanted.provider, wanted.key_file):
+        read_key(Path(wanted.key_file).expanduser())
+    if batch and wanted.provider != "anthropic":
+        raise UsageError(f"{wanted.provider} has no Message Batches; leave out --batch")
     if _is_offline(wanted):
         for option, given in (
             ("--schema and --profile", wanted.schemas),
@@ -81,7 +90,7 @@ def _is_offline(wanted: Wanted) -> bool:
     """Only a key makes `auto` ask a model, or a platform that was named: an address
     or a login may be there for something else."""
     if wanted.name == "auto":
-        return wanted.provider == "anthropic" and not client.has_key()
+        return wanted.provider == "anthropic" and not client.has_key(wanted.key_file)
     return wanted.name == "offline"
 
 
@@ -110,11 +119,12 @@ def _claude(wanted: Wanted, stop: threading.Event) -> tuple[Extractor, str]:
         wanted.timeout,
         wanted.patience,
         stop,
+        wanted.key_file,
     )
     extractor = ClaudeExtractor(
         asker, instructions=wanted.instructions, schemas=wanted.schemas
     )
-    credential = client.credential(wanted.provider)
+    credential = client.credential(wanted.provider, wanted.key_file)
     told = [_way(wanted.provider, credential)]
     if budget is not None:
         of = "memcli.toml" if model in wanted.prices else str(as_of())
@@ -131,4 +141,6 @@ def _claude(wanted: Wanted, stop: threading.Event) -> tuple[Extractor, str]:
 def _way(provider: str, credential: str | None) -> str:
     if provider != "anthropic":
         return f"through {credential}"
-    return f"{credential} is set" if credential else "no key"
+    if credential is None:
+        return "no key"
+    return f"{credential} is set" if credential.isupper() else credential

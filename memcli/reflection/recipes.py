@@ -68,6 +68,7 @@ class Means:
     patience: timedelta
     workers: int
     embedding_model: str
+    key_file: str
     prices: Mapping[str, Any]
 
     def without(self, spent: float | None) -> "Means":
@@ -124,6 +125,7 @@ def means(values: Mapping[str, Any]) -> Means:
         patience=parse_duration(values["patience"]),
         workers=values["workers"],
         embedding_model=values["embedding-model"],
+        key_file=values["key-file"],
         prices=config.prices(),
     )
 
@@ -141,6 +143,7 @@ def wanted(recipe: Recipe, by: Means) -> Wanted:
         prices=by.prices,
         timeout=by.timeout,
         patience=by.patience,
+        key_file=by.key_file,
     )
 
 

@@ -49,7 +49,7 @@ def test_the_guide_to_delayed_processing(serve: Serve) -> None:
     assert submitted[0].cancelled()
     assert len(submitted[1].result(20)) == 2
     executor.shutdown()
-    (request,) = [r for r in extractions_of(server)]
+    (request,) = list(extractions_of(server))
     assert shown(request).count("Noted, of course.") == 2
     assert [hit.text for hit in store.search("dark mode", limit=1)] == [
         "The user prefers dark mode in all my apps."

@@ -1,0 +1,1 @@
+"""A nightly run, in the words of crontab, systemd and launchd."""
