@@ -12,7 +12,7 @@ from memcli import __version__
 COMMANDS = (
     "reflect", "apply", "watch", "search", "show", "add", "edit", "forget", "history",
     "runs", "diff", "undo", "status", "retry", "audit", "inspect", "formats",
-    "export", "backup", "config",
+    "export", "backup", "mcp", "config",
 )  # fmt: skip
 
 
