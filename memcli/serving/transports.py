@@ -43,7 +43,10 @@ def over_stdio(server: MCPServer[Any]) -> None:
             await server.run_stdio_async()
             group.cancel_scope.cancel()
 
-    anyio.run(serve)
+    try:
+        anyio.run(serve)
+    except* BrokenPipeError:
+        pass  # the client is gone, and did not wait for its answers
 
 
 def over_http(
@@ -152,10 +155,15 @@ class _Brief(logging.Formatter):
         ei: tuple[type[BaseException], BaseException, TracebackType | None]
         | tuple[None, None, None],
     ) -> str:
-        trace = ei[2]
+        error = ei[1]
+        if error is None:
+            return "no exception"
+        while error.__cause__ is not None:
+            error = error.__cause__
+        trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next
-        kind = ei[0].__name__ if ei[0] is not None else "no exception"
+        kind = type(error).__name__
         if trace is None:
             return kind
         return f"{kind} at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

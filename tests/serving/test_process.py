@@ -49,6 +49,21 @@ def test_over_stdio_it_ends_when_told_to_and_when_its_client_is_gone(
         assert server.stderr is not None and server.stderr.read() == b""
 
 
+def test_a_client_that_does_not_wait_for_its_answers_is_no_error() -> None:
+    with start() as server:
+        assert server.stdin is not None and server.stdout is not None
+        server.stdin.write(HELLO)
+        server.stdin.flush()
+        server.stdout.readline()
+        server.stdout.close()
+        ask = b'{"jsonrpc":"2.0","id":2,"method":"tools/list"}\n'
+        server.stdin.write(ask * 8)
+        server.stdin.close()
+        server.wait(40)
+        assert server.returncode == 0
+        assert server.stderr is not None and server.stderr.read() == b""
+
+
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
 def test_over_http_it_ends_while_clients_are_connected(
     cli: Cli, by: signal.Signals
