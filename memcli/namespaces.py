@@ -51,3 +51,27 @@ def fill(template: str, metadata: Mapping[str, str], thread_id: str) -> str:
         )
 
     return _VARIABLE.sub(value, template)
+
+
+def plain(name: str) -> str:
+    """A namespace as it is written, without a slash at its end.
+
+    Raises NamespaceError for what cannot be the name of one: a template, an empty
+    segment, one that is `.` or `..`, or control characters.
+    """
+    found = name.removesuffix("/")
+    segments = found.split("/")
+    if (
+        not all(segment.strip() for segment in segments)
+        or {".", ".."} & set(segments)
+        or re.search(r"[{}\x00-\x1f\x7f]", found)
+    ):
+        raise NamespaceError(
+            f"{name!r} is not the name of a namespace, such as memories/anna"
+        )
+    return found
+
+
+def includes(outer: str, inner: str) -> bool:
+    """Whether a namespace is another, or has it somewhere below, by whole segments."""
+    return inner == outer or inner.startswith(outer + "/")

@@ -13,7 +13,7 @@ from memcli import __version__
 COMMANDS = (
     "reflect", "apply", "watch", "search", "show", "add", "edit", "forget", "history",
     "runs", "diff", "undo", "status", "retry", "audit", "inspect", "formats",
-    "export", "backup", "schedule", "config",
+    "export", "backup", "schedule", "mcp", "config",
 )  # fmt: skip
 
 

@@ -119,6 +119,20 @@ def _on_words(db: sqlite3.Connection, key: bytes, one: Said) -> sqlite3.Row | No
     return found
 
 
+def set_by(db: sqlite3.Connection, namespace: str, text: str) -> list[int]:
+    """The runs that set the tombstones which stand on a statement."""
+    key = _key(db)
+    rows = db.execute(
+        "SELECT DISTINCT run_id FROM tombstones t "
+        f"WHERE (statement = ? OR gist = ?) AND {STANDS}",
+        (
+            _hash(key, "statement", namespace, text_key(text)),
+            _gist(key, namespace, text),
+        ),
+    )
+    return [row["run_id"] for row in rows]
+
+
 def lift(db: sqlite3.Connection, run_id: int, namespace: str, text: str) -> int:
     """A person says it anew: it may be known again; how many tombstones that was."""
     key = _key(db)

@@ -96,10 +96,12 @@ def references(db: sqlite3.Connection) -> Iterator[Finding]:
 
 
 def unsourced(db: sqlite3.Connection) -> Iterator[Finding]:
-    """Memories that no words stand behind, and no person wrote."""
+    """Memories that no words stand behind, and nobody wrote."""
     for row in db.execute(
         "SELECT id FROM memories WHERE deleted_in IS NULL AND by_hand IS NULL "
-        "AND id NOT IN (SELECT memory_id FROM sources)"
+        "AND id NOT IN (SELECT memory_id FROM sources) "
+        "AND id NOT IN (SELECT o.memory_id FROM operations o JOIN runs r "
+        "ON r.id = o.run_id WHERE r.kind IN ('add', 'edit'))"
     ):
         yield Finding(
             "unsourced", f"memory {row['id']}", "nothing shows who said it",

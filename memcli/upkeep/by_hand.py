@@ -1,10 +1,16 @@
-"""Add, edit, forget: what a person does to single memories.
+"""Add, edit, forget: what a person does to single memories, or an agent for them.
 
 Each is a run of its own, so that history tells it from a machine's doing and
 `undo` takes it back. None takes the run lock: a person need not wait for a
 reflection that goes on all night.
+
+Only a person's own words are marked `by_hand`, and so kept from being rewritten by a
+run. What an agent notes is its reading of what was said: the conversation itself is
+the better witness, and may put it right. For the same reason a memory that an agent
+edits loses the mark: it has no person's words any more.
 """
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +30,9 @@ from memcli.store.tombstones import Said
 from memcli.textkey import text_key
 from memcli.transcripts.normalise import clean
 from memcli.when import to_text
+
+# Who does it, in the words of history.
+PERSON = "by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +67,17 @@ def add(
     since: datetime | None = None,
     happens_on: date | None = None,
     replaces: Sequence[int] = (),
+    by: str = PERSON,
 ) -> Written:
     """Store a memory in a person's own words.
 
-    `replaces` are memories that end where this one begins. Raises UsageError for a
-    text that holds a secret, is empty or too long, and for memories that are not
-    there.
+    `replaces` are memories that end where this one begins; `by` is who writes, if no
+    person does. Raises UsageError for a text that holds a secret, is empty or too
+    long, and for memories that are not there.
     """
     text = _checked(text)
     candidate = Candidate(text, kind, (), 1.0, since or now, happens_on=happens_on)
-    operation = Operation(Op.INSERT, "added by hand", closes=tuple(replaces))
+    operation = Operation(Op.INSERT, f"added {by}", closes=tuple(replaces))
     vector = _vector(db, text, embedding_model)
     with transaction(db):
         for id in replaces:
@@ -83,7 +93,7 @@ def add(
                 return Written(memory.id, None)
         run_id = runs.start_by_hand(db, now, "add")
         lifted = tombstones.lift(db, run_id, namespace, text)
-        change = Change(run_id, namespace, now, by_hand=True)
+        change = Change(run_id, namespace, now, by_hand=by == PERSON)
         memory_id, _ = memories.apply(db, change, candidate, operation)
         _put(db, memory_id, vector, embedding_model)
         counts = {"inserted": 1, "superseded": len(replaces)}
@@ -97,6 +107,8 @@ def edit(
     wanted: Edit,
     now: datetime,
     embedding_model: str,
+    *,
+    by: str = PERSON,
 ) -> Written:
     """Change a memory as a person says; what it said before does not come back.
 
@@ -119,42 +131,64 @@ def edit(
         if not columns:
             return Written(memory_id, None)
         run_id = runs.start_by_hand(db, now, "edit")
-        change = Change(run_id, memory.namespace, now, by_hand=True)
+        change = Change(run_id, memory.namespace, now, by_hand=by == PERSON)
         before = history.snapshot(db, memory_id)
         if "text" in columns:
             assert wanted.text is not None
             tombstones.lift(db, run_id, memory.namespace, wanted.text)
             _bury(db, change, memory, "edited")
-        columns |= {"by_hand": to_text(now), "updated_at": to_text(now)}
+        columns |= {
+            "by_hand": to_text(now) if by == PERSON else None,
+            "updated_at": to_text(now),
+        }
         named = ", ".join(f"{name} = ?" for name in columns)
         db.execute(
             f"UPDATE memories SET {named} WHERE id = ?", (*columns.values(), memory_id)
         )
-        history.record(db, change, memory_id, Op.UPDATE, "edited by hand", before)
+        history.record(db, change, memory_id, Op.UPDATE, f"edited {by}", before)
         if vector is not None:
             _put(db, memory_id, vector, embedding_model)
         runs.finish(db, run_id, now, "done", {"updated": 1})
     return Written(memory_id, run_id)
 
 
-def forget(db: sqlite3.Connection, memory_ids: Sequence[int], now: datetime) -> int:
+def forget(
+    db: sqlite3.Connection,
+    memory_ids: Sequence[int],
+    now: datetime,
+    *,
+    by: str = PERSON,
+) -> int:
     """Take memories away and keep what they say from being learned again; the run.
 
     History keeps them, and `undo` brings them back; `purge` removes for good.
     Raises UsageError for a memory that is not there.
     """
+    reason = "forgotten" if by == PERSON else f"forgotten {by}"
     with transaction(db):
         listed = [_memory(db, id) for id in dict.fromkeys(memory_ids)]
         run_id = runs.start_by_hand(db, now, "forget")
         for memory in listed:
-            change = Change(run_id, memory.namespace, now, by_hand=True)
+            change = Change(run_id, memory.namespace, now, by_hand=by == PERSON)
             before = history.snapshot(db, memory.id)
             _bury(db, change, memory, "forgotten")
             history.take_away(db, change, memory.id)
-            history.record(db, change, memory.id, Op.DELETE, "forgotten", before)
+            history.record(db, change, memory.id, Op.DELETE, reason, before)
         vectors.remove(db, "memories", [memory.id for memory in listed])
         runs.finish(db, run_id, now, "done", {"deleted": len(listed)})
     return run_id
+
+
+def is_put_away(db: sqlite3.Connection, namespace: str, text: str) -> bool:
+    """Whether a person forgot this statement, or put it right, and it was not allowed
+    again since. It is theirs to allow, not an agent's."""
+    marks = json.dumps(tombstones.set_by(db, namespace, text))
+    found = db.execute(
+        "SELECT 1 FROM operations WHERE run_id IN (SELECT value FROM json_each(?)) "
+        "AND reason IN ('forgotten', ?) LIMIT 1",
+        (marks, f"edited {PERSON}"),
+    )
+    return found.fetchone() is not None
 
 
 def _checked(text: str) -> str:
