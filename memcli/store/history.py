@@ -22,7 +22,7 @@ Snapshot = Mapping[str, Any]
 _COLUMNS = (
     "namespace", "kind", "text", "about", "confidence", "happens_on", "valid_from",
     "valid_to", "superseded_by", "deleted_in", "schema", "value", "field_times",
-    "by_hand", "updated_at",
+    "by_hand", "updated_at", "item_key", "item_fields",
 )  # fmt: skip
 # A memory that is gone keeps these only for history.
 _WHILE_GONE = ("deleted_in", "valid_to")

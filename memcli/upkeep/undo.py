@@ -101,6 +101,8 @@ def _in_the_way(
             standing = later[-1:] or [run_id]
         if not change.existed and change.exists:
             standing += _referring(db, change, run_id, cancelled)
+        if change.before is not None and change.existed:
+            standing += _put_since(db, id, change.before)
         for run in dict.fromkeys(standing):
             found.setdefault(run, []).append(id)
     return dict(sorted(found.items()))
@@ -132,6 +134,22 @@ def _referring(
         {"memory": change.memory_id, "last": change.last, "run": run_id},
     )
     return [row["run_id"] for row in rows if row["run_id"] not in cancelled]
+
+
+def _put_since(
+    db: sqlite3.Connection, memory_id: int, then: history.Snapshot
+) -> list[int]:
+    """The run that put something else under the key of an item that would hold again:
+    a key has one item at a time."""
+    if then.get("item_key") is None or then["valid_to"] is not None:
+        return []
+    rows = db.execute(
+        "SELECT max(o.run_id) AS run FROM memories m JOIN operations o "
+        "ON o.memory_id = m.id WHERE m.namespace = ? AND m.item_key = ? "
+        "AND m.id <> ? AND m.valid_to IS NULL GROUP BY m.id",
+        (then["namespace"], then["item_key"], memory_id),
+    )
+    return [row["run"] for row in rows]
 
 
 def _why_not(run_id: int, blocking: Mapping[int, Sequence[int]]) -> str:
