@@ -77,7 +77,9 @@ class Reference(InMemoryStore):
 
 
 LABELS = st.sampled_from(["a", "b", "a/b", "%2F", "é", "a\n"])
-NAMESPACES = st.lists(LABELS, min_size=1, max_size=3).map(tuple)
+NAMESPACES: st.SearchStrategy[tuple[str, ...]] = st.sampled_from(
+    [("a",), ("b",), ("b", "a"), ("a", "a/b"), ("a", "%2F", "é"), ("a\n",), ("a/b",)]
+)
 PREFIXES = st.lists(LABELS, max_size=2).map(tuple)
 KEYS = st.sampled_from(["k", "l", "m/n", "", "ключ", "0"])
 JSON = st.recursive(
@@ -493,6 +495,28 @@ def test_the_event_loop_goes_on_while_a_run_writes(store: MemoryStore) -> None:
     assert turns == 20
 
 
+def test_reading_and_writing_go_on_beside_a_run(
+    cli: Cli, store: MemoryStore, learn: Callable[..., None]
+) -> None:
+    stop = threading.Event()
+    done = 0
+
+    def work() -> None:
+        nonlocal done
+        while not stop.is_set():
+            store.put(ME, f"k{done}", {"n": done}, index=False)
+            assert store.get(ME, f"k{done}")
+            done += 1
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    learn("I live in Ghent.", "I'm allergic to peanuts.")
+    stop.set()
+    thread.join()
+    assert done
+    assert len(store.search(ME, limit=10_000)) == done + 2
+
+
 # --- Opening ----------------------------------------------------------------------
 
 
@@ -504,6 +528,17 @@ def test_the_file_is_made_private_and_closed(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(UsageError, match="closed"):
         store.get(ME, "k")
+
+
+def test_the_example_of_the_readme_works(cli: Cli, store: MemoryStore) -> None:
+    readme = Path(__file__).parent.parent / "README.md"
+    section = readme.read_text().split("## In LangGraph")[1].split("\n## ")[0]
+    code = section.split("```python\n")[1].split("```")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ
+    )
+    assert (done.stdout, done.stderr) == ("Ines prefers a dark theme.\n", "")
+    assert "Ines prefers a dark theme." in cli("search", "what colours").out
 
 
 def test_without_langgraph_it_says_what_to_install() -> None:
