@@ -334,6 +334,25 @@ def test_a_put_and_a_deletion_can_be_undone(cli: Cli, store: MemoryStore) -> Non
     assert cli("audit").out == ""
 
 
+def test_how_an_item_is_found_can_be_undone(cli: Cli, store: MemoryStore) -> None:
+    value = {"content": "Ines lives in Ghent."}
+    store.put(ME, "k", value)
+    store.put(ME, "k", value, index=False)
+    assert cli("undo", "2").code == 0
+    assert store.search(ME, query="Ines")[0].score is not None
+    assert cli("undo", "3").code == 0
+    assert store.search(ME, query="Ines")[0].score is None
+    write_lines(Path("logs/a.jsonl"), said("I prefer tea."))
+    assert cli("reflect", "logs", "--extractor", "offline").code == 0
+    (hit,) = cli("search", "Ines", "--json", "--explain").json
+    assert hit["why"]["cosine"] == 0
+    (then,) = cli(
+        "search", "Ines", "--json", "--explain", "--known-at", "2099-01-01"
+    ).json
+    assert then["why"]["cosine"] == 0
+    assert cli("audit").out == ""
+
+
 def test_items_that_are_alike_stay_two(cli: Cli, store: MemoryStore) -> None:
     for key in "ab":
         store.put(ME, key, {"content": "Dana plays the cello."})

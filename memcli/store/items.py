@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from memcli.models import Kind, Op
-from memcli.store import history, memories
+from memcli.store import history, memories, vectors
 from memcli.store.history import Change
 from memcli.store.terms import extra_terms
 from memcli.textkey import text_key
@@ -22,8 +22,6 @@ from memcli.when import from_text, to_text
 
 # No schema of a user's has a space in its name.
 SCHEMA = "stored item"
-# `embedded` of an item that is to have no vector.
-NOT_EMBEDDED = 2
 
 _COLUMNS = (
     "id, namespace, schema, text, value, item_key, item_fields, created_at, updated_at"
@@ -185,7 +183,7 @@ def _written(content: Content, now: str) -> dict[str, Any]:
         "terms": extra_terms(content.text),
         "value": _json(content.value),
         "item_fields": None if fields is None else _json(fields),
-        "embedded": 0 if content.is_found else NOT_EMBEDDED,
+        "embedded": 0 if content.is_found else vectors.NEVER,
         "updated_at": now,
     }
 

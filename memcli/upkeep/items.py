@@ -60,8 +60,13 @@ def content(
     plain: dict[str, Any] = _redacted(_plain(value, "value"))
     if fields is None:
         return Content(plain, _found_by(_readable(plain)))
-    texts = [text for path in fields for text in texts_at(plain, path)]
-    if not any(map(_one_line, texts)):
+    texts = [
+        text if path == "content" else f"{path}: {text}"
+        for path in fields
+        for text in texts_at(plain, path)
+        if text.strip()
+    ]
+    if not texts:
         return Content(plain, _found_by(_readable(plain)), ())
     return Content(plain, _found_by("; ".join(texts)), tuple(fields))
 

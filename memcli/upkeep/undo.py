@@ -180,7 +180,9 @@ def _vectors(db: sqlite3.Connection, run_id: int) -> dict[str, vectors.Vector]:
         str(change.before["text"])
         for change in history.of_run(db, run_id)
         if change.before is not None and change.existed
-        and (not change.exists or change.before["text"] != change.after["text"])
+        and (not change.exists or history.is_found_otherwise(
+            change.before, change.after
+        ))
     ]  # fmt: skip
     if model is None or not texts:
         return {}
@@ -195,7 +197,7 @@ def _restore(
     now: datetime,
     ready: Mapping[str, vectors.Vector],
 ) -> None:
-    gone, anew = [], {}
+    gone, never, anew = [], [], {}
     for change in reversed(changes):
         what = Change(by, change.after["namespace"], now)
         then = change.before if change.existed else None
@@ -204,10 +206,14 @@ def _restore(
         reason = f"run {run_id} was undone"
         if history.restore(db, what, change.memory_id, then, reason):
             assert then is not None
-            anew[change.memory_id] = str(then["text"])
+            if then.get("item_fields") == "[]":
+                never.append(change.memory_id)
+            else:
+                anew[change.memory_id] = str(then["text"])
         elif then is None:
             gone.append(change.memory_id)
-    vectors.remove(db, "memories", [*gone, *anew])
+    vectors.remove(db, "memories", [*gone, *never, *anew])
+    vectors.mark_never(db, "memories", never)
     have = {id: ready[text] for id, text in anew.items() if text in ready}
     if have:
         vectors.put(db, "memories", list(have), np.stack(list(have.values())))
