@@ -33,7 +33,9 @@ from langgraph.store.memory import InMemoryStore
 
 from memcli.errors import NamespaceError, UsageError
 from memcli.langgraph import MemoryStore
-from tests.conftest import Cli, said, write_lines
+from tests.conftest import Cli, Serve, said, write_lines
+from tests.messages_api import tool_call
+from tests.upkeep.conftest import change
 
 ME = ("memories", "me")
 
@@ -309,6 +311,10 @@ def test_the_same_put_again_makes_no_history(cli: Cli, store: MemoryStore) -> No
     for _ in range(3):
         store.put(ME, "n", {"n": 1})
     assert len(cli("history", "1", "--json").json) == 1
+    change("UPDATE memories SET updated_at = '2020-01-01T00:00:00.000Z'")
+    store.put(ME, "n", {"n": 1})
+    found = store.get(ME, "n")
+    assert found and found.updated_at >= found.created_at
     store.put(ME, "n", {"n": 1.0})
     store.put(ME, "n", {"n": 1.0}, index=False)
     assert len(cli("history", "1", "--json").json) == 3
@@ -428,7 +434,7 @@ def test_what_was_learned_is_there_too(
     assert found and found.value["content"] == {"content": "The user lives in Bern."}
     store.delete(ME, other.key)
     assert [item.key for item in store.search(ME)] == [one.key]
-    assert cli("reflect", "logs", "--again", "--yes").code in (0, 2)
+    learn("I'm allergic to peanuts.", thread="a copy")
     assert [item["text"] for item in cli("show", "--json").json] == [
         "The user lives in Bern."
     ]
@@ -451,6 +457,17 @@ def test_learning_leaves_items_as_they_are(
     held = [one for one in cli("show", "--json").json if "key" in one]
     assert [one["strength"] for one in held] == [0]
     assert cli("audit").out == ""
+
+
+def test_a_thread_that_is_done_anew_leaves_items(
+    cli: Cli, store: MemoryStore, learn: Callable[..., None], serve: Serve
+) -> None:
+    value = {"content": "The user lives in Ghent."}
+    store.put(ME, "home", value)
+    learn("I live in Ghent.", "I prefer tea.")
+    serve(lambda request: tool_call([]))
+    assert cli("reflect", "logs", "--stale", "--extractor", "claude").code == 0
+    assert [item.value for item in store.search(ME)] == [value]
 
 
 # --- At once ----------------------------------------------------------------------
