@@ -177,13 +177,12 @@ def _vectors(db: sqlite3.Connection, run_id: int) -> dict[str, vectors.Vector]:
     """Vectors for the texts that come back, made before the file is locked."""
     model = vectors.model(db)
     texts = [
-        str(change.before["text"])
+        str(then["text"])
         for change in history.of_run(db, run_id)
-        if change.before is not None and change.existed
-        and (not change.exists or history.is_found_otherwise(
-            change.before, change.after
-        ))
-    ]  # fmt: skip
+        if (then := change.before) is not None
+        and change.existed
+        and (not change.exists or history.is_found_otherwise(then, change.after))
+    ]
     if model is None or not texts:
         return {}
     return dict(zip(texts, encoder(model).encode(texts), strict=True))
