@@ -4,7 +4,8 @@
     ├── UsageError              2  the call, its configuration or its input is off
     │   ├── UnreadableInput     2  nothing to read where the call pointed
     │   ├── NamespaceError      2  a namespace template that cannot be filled
-    │   └── StoreError          2  the database cannot be opened or is not ours
+    │   ├── StoreError          2  the database cannot be opened or is not ours
+    │   └── MissingExtra        2  a package that an extra brings is not installed
     ├── ExtractorError          1  an extractor failed on one thread
     │   ├── RequestRejected     1  … and will again: the server refuses the request
     │   ├── TooLong             1  … and may not on half of it
@@ -49,6 +50,10 @@ class NamespaceError(UsageError):
 
 class StoreError(UsageError):
     """The database cannot be opened, is damaged, or belongs to something else."""
+
+
+class MissingExtra(UsageError, ImportError):
+    """What was imported needs a package that is only there with an extra."""
 
 
 class ExtractorError(MemcliError):

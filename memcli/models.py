@@ -150,7 +150,8 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What is kept. `valid_to` is None while the memory holds; `by_hand` is when a
-    person wrote or edited it last."""
+    person wrote or edited it last. With an `item_key` it is an item that a program put
+    there under that key, and `value` is what it put."""
 
     id: int
     namespace: str
@@ -169,6 +170,7 @@ class Memory:
     value: Mapping[str, Any] | None = None
     deleted: bool = False
     by_hand: datetime | None = None
+    item_key: str | None = None
 
     @property
     def strength(self) -> int:

@@ -3,15 +3,21 @@
 A template such as `memories/{user_id}/{project}` is filled from the thread's
 metadata, so one run keeps users and projects apart (the idea is LangMem's
 `NamespaceTemplate`). `{user_id:-me}` gives a default, as the shell does.
+
+Programs that know a namespace as a tuple of labels get the same path: what would
+end a segment is written as URLs write it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from memcli.errors import NamespaceError
 
 _VARIABLE = re.compile(r"\{([A-Za-z_]\w*)(?::-([^{}]*))?\}")
 _UNSAFE = re.compile(r"[/\x00-\x1f\x7f]+")
+_ESCAPED = re.compile(r"%(25|2F|[01][0-9A-F]|7F)")
+# A percent sign means itself, unless what follows would make an escape of it.
+_TO_ESCAPE = re.compile(rf"[/\x00-\x1f\x7f]|%(?={_ESCAPED.pattern[1:]})")
 
 
 def check_template(template: str) -> None:
@@ -75,3 +81,30 @@ def plain(name: str) -> str:
 def includes(outer: str, inner: str) -> bool:
     """Whether a namespace is another, or has it somewhere below, by whole segments."""
     return inner == outer or inner.startswith(outer + "/")
+
+
+def from_labels(labels: Sequence[str]) -> str:
+    """The namespace of a tuple of labels; `to_labels` gives them back.
+
+    Raises NamespaceError for no label, an empty one, and one that is no text.
+    """
+    if not labels or not all(labels):
+        raise NamespaceError(f"namespace {tuple(labels)!r} has an empty label")
+    namespace = "/".join(
+        _TO_ESCAPE.sub(lambda match: f"%{ord(match[0]):02X}", label) for label in labels
+    )
+    try:
+        namespace.encode()
+    except UnicodeEncodeError:
+        raise NamespaceError(
+            f"namespace {tuple(labels)!r} holds half of a surrogate pair, no text"
+        ) from None
+    return namespace
+
+
+def to_labels(namespace: str) -> tuple[str, ...]:
+    """The labels of a namespace, whoever made it."""
+    return tuple(
+        _ESCAPED.sub(lambda match: chr(int(match[1], 16)), segment)
+        for segment in namespace.split("/")
+    )

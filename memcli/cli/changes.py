@@ -31,6 +31,9 @@ def differences(before: Snapshot | None, after: Snapshot | None) -> Iterator[Lin
     if before["text"] != after["text"]:
         yield "-", str(before["text"]), "red"
         yield "+", str(after["text"]), "green"
+    elif before.get("value") != after.get("value"):  # what it is not found by
+        yield "-", f"value {before['value']}", "red"
+        yield "+", f"value {after['value']}", "green"
     for name, shown in _NAMES.items():
         old, new = before.get(name), after.get(name)
         if old != new:

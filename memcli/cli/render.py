@@ -40,6 +40,7 @@ def memory_json(memory: Memory) -> dict[str, Any]:
         "kind": memory.kind.value,
         "text": memory.text,
         **({"schema": memory.schema, "value": memory.value} if memory.schema else {}),
+        **({"key": memory.item_key} if memory.item_key is not None else {}),
         "created_at": to_text(memory.created_at),
         "updated_at": to_text(memory.updated_at),
         "valid_from": to_text(memory.valid_from),

@@ -127,6 +127,8 @@ def _show_one(
         facts.insert(3, ("day", memory.happens_on.isoformat()))
     if memory.schema is not None:
         facts[0] = ("schema", memory.schema)
+    if memory.item_key is not None:
+        facts.insert(1, ("key", memory.item_key))
     if memory.by_hand is not None:
         facts.append(("by hand", f"a person wrote it, {day(memory.by_hand)}"))
     if memory.deleted:

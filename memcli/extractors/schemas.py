@@ -175,8 +175,12 @@ def _from_model(name: str, model: Any, *, profile: bool) -> Schema:
 
 def text_of(name: str, value: Mapping[str, Any]) -> str:
     """A value as one line, for reading, searching and comparing."""
-    told = "; ".join(f"{path}: {text}" for path, text in _leaves(value))
-    return f"{name}: {told or '(empty)'}"
+    return f"{name}: {told(value) or '(empty)'}"
+
+
+def told(value: Mapping[str, Any]) -> str:
+    """What the fields of a value say, on one line; empty where they say nothing."""
+    return "; ".join(f"{path}: {text}" for path, text in _leaves(value))
 
 
 def _from_file(path: Path, *, profile: bool) -> Schema:

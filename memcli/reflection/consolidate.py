@@ -248,7 +248,8 @@ def _repeated(candidate: Candidate, near: Neighbours) -> Memory | None:
     """
     said = candidate.said_at
     for memory in near.same_text:
-        if memory.value == candidate.value and (
+        is_item = memory.item_key is not None and candidate.schema is None
+        if (is_item or memory.value == candidate.value) and (
             memory.valid_to is None or said < memory.valid_to
         ):
             return memory

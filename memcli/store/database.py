@@ -1,6 +1,7 @@
 """Opening the file: private, in WAL mode, migrated, and certainly ours."""
 
 import contextlib
+import errno
 import os
 import sqlite3
 import stat
@@ -10,7 +11,6 @@ from pathlib import Path
 from memcli.errors import Interrupted, Locked, StoreError
 from memcli.store import schema
 
-_HEADER = b"SQLite format 3\x00"
 # Writers wait for each other so long; the longest write is the end of a large run.
 _BUSY_SECONDS = 180.0
 _WAIT_SECONDS = 0.5
@@ -36,11 +36,12 @@ def connect(
     ours; the file is not touched then.
     """
     check_path(path, create=create)
-    if create or os.access(path, os.W_OK):
-        _make_private(path)
+    if create:
+        _make_file(path)
     try:
         db = _open(str(path))
         _check_owner(db, path)
+        _make_private(path)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         _migrate(db, path, notice)
@@ -304,9 +305,10 @@ def check_path(path: Path, *, create: bool) -> None:
             f"{path} is on a network drive ({kind}), where SQLite cannot keep it safe; "
             "put it on a local disk, with --db, and use `memcli backup` for copies"
         )
+    # Looked at, not opened: to close a file gives up all the locks that this process
+    # has on it, and with them SQLite's, for whatever connection (fcntl in POSIX).
     try:
-        with path.open("rb") as file:
-            head = file.read(len(_HEADER))
+        path.stat()
     except FileNotFoundError:
         if not create:
             raise StoreError(
@@ -319,8 +321,8 @@ def check_path(path: Path, *, create: bool) -> None:
         return
     except OSError as error:
         raise StoreError(f"{path}: {_reason(error)}") from error
-    if head and head != _HEADER:
-        raise StoreError(f"{path} is not a SQLite database; it was left as it is")
+    if not os.access(path, os.R_OK):
+        raise StoreError(f"{path}: {os.strerror(errno.EACCES).lower()}")
 
 
 def _network_file_system(path: Path) -> str | None:
@@ -347,9 +349,17 @@ def _mounts() -> str:
         return ""
 
 
+def _make_file(path: Path) -> None:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise StoreError(f"{path}: {_reason(error)}") from error
+
+
 def _make_private(path: Path) -> None:
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
             _hide(file)
     except OSError as error:
@@ -367,7 +377,15 @@ def _hide(file: Path) -> None:
 
 
 def _check_owner(db: sqlite3.Connection, path: Path) -> None:
-    application = db.execute("PRAGMA application_id").fetchone()[0]
+    try:
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        db.close()
+        if "not a database" not in str(error):
+            raise
+        raise StoreError(
+            f"{path} is not a SQLite database; it was left as it is"
+        ) from error
     tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if tables and application != schema.APPLICATION_ID:
         db.close()

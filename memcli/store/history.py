@@ -22,7 +22,7 @@ Snapshot = Mapping[str, Any]
 _COLUMNS = (
     "namespace", "kind", "text", "about", "confidence", "happens_on", "valid_from",
     "valid_to", "superseded_by", "deleted_in", "schema", "value", "field_times",
-    "by_hand", "updated_at",
+    "by_hand", "updated_at", "item_key", "item_fields",
 )  # fmt: skip
 # A memory that is gone keeps these only for history.
 _WHILE_GONE = ("deleted_in", "valid_to")
@@ -165,8 +165,8 @@ def restore(
     then: Snapshot | None,
     reason: str,
 ) -> bool:
-    """Make a memory what a snapshot says, None for not there; whether its text, and
-    so its vector, is to be made anew.
+    """Make a memory what a snapshot says, None for not there; whether what it is found
+    by, and so its vector, is to be made anew.
 
     Quotes whose messages are gone, or say something else now, do not come back.
     """
@@ -188,7 +188,13 @@ def restore(
     _restore_sources(db, memory_id, then["sources"], before)
     op = Op.INSERT if before["deleted_in"] is not None else Op.UPDATE
     record(db, change, memory_id, op, reason, before)
-    return op is Op.INSERT or before["text"] != then["text"]
+    return op is Op.INSERT or is_found_otherwise(before, then)
+
+
+def is_found_otherwise(one: Snapshot, other: Snapshot) -> bool:
+    """Whether a memory had another vector, or none, in one of two states."""
+    names = ("text", "item_fields")
+    return any(one.get(name) != other.get(name) for name in names)
 
 
 def _there(db: sqlite3.Connection, memory_id: int | None) -> bool:

@@ -138,8 +138,9 @@ def withdraw_thread(
     are gone.
 
     Those whose namespace and normalised text are in `keep` are given again, and
-    stay; so does what a person wrote. One that other threads gave, too, stays with
-    one source less; one that was superseded by a memory that goes holds again.
+    stay; so does what a person wrote, or a program put there. One that other threads
+    gave, too, stays with one source less; one that was superseded by a memory that
+    goes holds again.
     """
     rows = db.execute(
         "SELECT DISTINCT s.memory_id, y.namespace, y.text_key, "
@@ -152,7 +153,7 @@ def withdraw_thread(
         "FROM messages m JOIN sources s ON s.message = m.id "
         "JOIN memories y ON y.id = s.memory_id "
         "WHERE m.thread_id = ? AND y.deleted_in IS NULL AND y.field_times IS NULL "
-        "AND y.by_hand IS NULL "
+        "AND y.by_hand IS NULL AND y.item_key IS NULL "
         "ORDER BY s.memory_id",
         (change.thread_id,),
     ).fetchall()
@@ -391,4 +392,5 @@ def _memory(row: sqlite3.Row, sources: Iterable[Source]) -> Memory:
         value=json.loads(row["value"]) if row["value"] else None,
         deleted=row["deleted_in"] is not None,
         by_hand=from_text(row["by_hand"]) if row["by_hand"] else None,
+        item_key=row["item_key"],
     )

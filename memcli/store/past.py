@@ -45,6 +45,8 @@ def believed(db: sqlite3.Connection, at: datetime) -> sqlite3.Connection:
         if known["deleted_in"] is not None:
             continue
         _insert(then, row, known)
+        if known.get("item_fields") == "[]":
+            continue  # it had no vector
         if known["text"] == row["now"]:
             unchanged.append(row["memory_id"])
         else:
@@ -116,7 +118,9 @@ def _give_vectors(
             found[id] = vector
     texts = {
         row["id"]: row["text"]
-        for row in then.execute("SELECT id, text FROM memories")
+        for row in then.execute(
+            "SELECT id, text FROM memories WHERE item_fields IS NOT '[]'"
+        )
         if row["id"] not in found
     } | changed
     if texts:

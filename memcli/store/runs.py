@@ -10,7 +10,9 @@ from memcli.models import Asked
 from memcli.when import to_text
 
 Purpose = Literal["extract", "consolidate"]
-Kind = Literal["reflect", "add", "edit", "forget", "purge", "undo", "fix"]
+Kind = Literal[
+    "reflect", "add", "edit", "forget", "purge", "undo", "fix", "put", "delete"
+]
 
 _COST = """
     count(*) AS requests,

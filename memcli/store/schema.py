@@ -359,7 +359,7 @@ def _add_asking(db: "Database") -> None:
 
 def _add_history(db: "Database") -> None:
     """What people do by hand, what was undone, what is not to come back."""
-    # kind: reflect | apply | add | edit | forget | purge | undo | fix
+    # kind: reflect | apply | add | edit | forget | purge | undo | fix | put | delete
     db.table("runs").add_column("kind", str, not_null_default="reflect")
     for name, kind in (
         ("undoes", int),  # the run that this one took back
@@ -515,6 +515,17 @@ def _add_submissions(db: "Database") -> None:
     db.table("submissions").create_index(["given"])
 
 
+def _add_items(db: "Database") -> None:
+    """What programs keep under keys of their own, beside what was learned."""
+    db.table("memories").add_column("item_key", str)  # NULL for what was learned
+    # JSON: the fields that an item is found by; NULL for all of them.
+    db.table("memories").add_column("item_fields", str)
+    db.execute(
+        "CREATE UNIQUE INDEX idx_memories_items ON memories (namespace, item_key) "
+        "WHERE item_key IS NOT NULL AND valid_to IS NULL"
+    )
+
+
 Step = Callable[["Database"], None]
 STEPS: tuple[Step, ...] = (
     _create_runs,
@@ -529,6 +540,7 @@ STEPS: tuple[Step, ...] = (
     _add_terms,
     _add_index_of_ended,
     _add_submissions,
+    _add_items,
 )
 
 

@@ -20,6 +20,9 @@ Ids = NDArray[np.int64]
 Words = NDArray[np.unsignedinteger]  # bits, as many in an item as fit
 Page = tuple[Ids, Words]
 
+# `embedded` of a row that is to have no vector; 1 is done, 0 still to be done.
+NEVER = 2
+
 PAGE = 4096
 HOLE = -1
 
@@ -158,6 +161,13 @@ def mark_bare(db: sqlite3.Connection, owner: Owner, ids: Sequence[int]) -> None:
     """Note that these rows have no vector; the next run makes them."""
     db.executemany(
         f"UPDATE {owner} SET embedded = 0 WHERE id = ?", [(id,) for id in ids]
+    )
+
+
+def mark_never(db: sqlite3.Connection, owner: Owner, ids: Sequence[int]) -> None:
+    """Note that these rows are to have no vector."""
+    db.executemany(
+        f"UPDATE {owner} SET embedded = {NEVER} WHERE id = ?", [(id,) for id in ids]
     )
 
 

@@ -96,10 +96,10 @@ def references(db: sqlite3.Connection) -> Iterator[Finding]:
 
 
 def unsourced(db: sqlite3.Connection) -> Iterator[Finding]:
-    """Memories that no words stand behind, and nobody wrote."""
+    """Memories that no words stand behind, and nobody wrote, person or program."""
     for row in db.execute(
         "SELECT id FROM memories WHERE deleted_in IS NULL AND by_hand IS NULL "
-        "AND id NOT IN (SELECT memory_id FROM sources) "
+        "AND item_key IS NULL AND id NOT IN (SELECT memory_id FROM sources) "
         "AND id NOT IN (SELECT o.memory_id FROM operations o JOIN runs r "
         "ON r.id = o.run_id WHERE r.kind IN ('add', 'edit'))"
     ):
@@ -142,7 +142,8 @@ def duplicates(db: sqlite3.Connection) -> Iterator[Finding]:
     for row in db.execute(
         "SELECT namespace, group_concat(id, ', ') AS ids, min(id) AS first "
         "FROM memories WHERE valid_to IS NULL AND deleted_in IS NULL "
-        "AND field_times IS NULL GROUP BY namespace, text_key, schema, value "
+        "AND field_times IS NULL "
+        "GROUP BY namespace, text_key, schema, value, item_key "
         "HAVING count(*) > 1"
     ):
         yield Finding(

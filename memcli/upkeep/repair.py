@@ -78,7 +78,8 @@ def _join(db: sqlite3.Connection, change: Change, first: int) -> None:
         for row in db.execute(
             "SELECT o.id FROM memories o JOIN memories m ON m.namespace = o.namespace "
             "AND m.text_key = o.text_key AND m.schema IS o.schema "
-            "AND m.value IS o.value WHERE m.id = ? AND o.id <> m.id "
+            "AND m.value IS o.value AND m.item_key IS o.item_key "
+            "WHERE m.id = ? AND o.id <> m.id "
             "AND o.valid_to IS NULL AND o.deleted_in IS NULL ORDER BY o.id",
             (first,),
         )

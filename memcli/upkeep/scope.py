@@ -41,7 +41,7 @@ def find(db: sqlite3.Connection, scope: Scope) -> Found:
     messages = frozenset(_messages(db, scope))
     cited = _citing(db, messages)
     outright = set(_memories(db, scope))
-    orphaned = {id for id, left in cited.items() if not left}
+    orphaned = {id for id, left in cited.items() if not left} - _items(db)
     return Found(
         messages,
         _whole_threads(db, messages),
@@ -124,6 +124,12 @@ def _citing(db: sqlite3.Connection, messages: Collection[int]) -> dict[int, int]
         rows = db.execute("SELECT message FROM sources WHERE memory_id = ?", (id,))
         found[id] = sum(row["message"] not in messages for row in rows)
     return found
+
+
+def _items(db: sqlite3.Connection) -> set[int]:
+    """What a program put there, and so does not come from any conversation."""
+    rows = db.execute("SELECT id FROM memories WHERE item_key IS NOT NULL")
+    return {row["id"] for row in rows}
 
 
 def _whole_threads(

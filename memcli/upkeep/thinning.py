@@ -25,7 +25,8 @@ def said_elsewhere(
     memory = memories.get_many(db, [memory_id])[memory_id]
     if memory.deleted:
         return None
-    if memory.by_hand is not None and memory.schema is None:  # a person's own words
+    own = memory.by_hand is not None and memory.schema is None  # a person's words
+    if own or memory.item_key is not None:
         return Candidate(memory.text, memory.kind, (), 1.0, memory.valid_from)
     left = db.execute(
         "SELECT m.thread_id, m.message_id, s.quote FROM sources s "
@@ -72,8 +73,8 @@ def thin(
         "SELECT text, namespace, field_times FROM memories WHERE id = ?", (memory_id,)
     ).fetchone()
     db.execute(
-        "UPDATE memories SET valid_from = CASE WHEN by_hand IS NULL THEN ? "
-        "ELSE valid_from END, updated_at = ? WHERE id = ?",
+        "UPDATE memories SET valid_from = CASE WHEN by_hand IS NULL "
+        "THEN coalesce(?, valid_from) ELSE valid_from END, updated_at = ? WHERE id = ?",
         (earliest, to_text(now), memory_id),
     )
     if row["field_times"] is not None:

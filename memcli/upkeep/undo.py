@@ -101,6 +101,8 @@ def _in_the_way(
             standing = later[-1:] or [run_id]
         if not change.existed and change.exists:
             standing += _referring(db, change, run_id, cancelled)
+        if change.before is not None and change.existed:
+            standing += _put_since(db, id, change.before)
         for run in dict.fromkeys(standing):
             found.setdefault(run, []).append(id)
     return dict(sorted(found.items()))
@@ -134,6 +136,22 @@ def _referring(
     return [row["run_id"] for row in rows if row["run_id"] not in cancelled]
 
 
+def _put_since(
+    db: sqlite3.Connection, memory_id: int, then: history.Snapshot
+) -> list[int]:
+    """The run that put something else under the key of an item that would hold again:
+    a key has one item at a time."""
+    if then.get("item_key") is None or then["valid_to"] is not None:
+        return []
+    rows = db.execute(
+        "SELECT max(o.run_id) AS run FROM memories m JOIN operations o "
+        "ON o.memory_id = m.id WHERE m.namespace = ? AND m.item_key = ? "
+        "AND m.id <> ? AND m.valid_to IS NULL GROUP BY m.id",
+        (then["namespace"], then["item_key"], memory_id),
+    )
+    return [row["run"] for row in rows]
+
+
 def _why_not(run_id: int, blocking: Mapping[int, Sequence[int]]) -> str:
     if list(blocking) == [run_id]:
         which = ", ".join(map(str, blocking[run_id][:5]))
@@ -159,11 +177,12 @@ def _vectors(db: sqlite3.Connection, run_id: int) -> dict[str, vectors.Vector]:
     """Vectors for the texts that come back, made before the file is locked."""
     model = vectors.model(db)
     texts = [
-        str(change.before["text"])
+        str(then["text"])
         for change in history.of_run(db, run_id)
-        if change.before is not None and change.existed
-        and (not change.exists or change.before["text"] != change.after["text"])
-    ]  # fmt: skip
+        if (then := change.before) is not None
+        and change.existed
+        and (not change.exists or history.is_found_otherwise(then, change.after))
+    ]
     if model is None or not texts:
         return {}
     return dict(zip(texts, encoder(model).encode(texts), strict=True))
@@ -177,7 +196,7 @@ def _restore(
     now: datetime,
     ready: Mapping[str, vectors.Vector],
 ) -> None:
-    gone, anew = [], {}
+    gone, never, anew = [], [], {}
     for change in reversed(changes):
         what = Change(by, change.after["namespace"], now)
         then = change.before if change.existed else None
@@ -186,10 +205,14 @@ def _restore(
         reason = f"run {run_id} was undone"
         if history.restore(db, what, change.memory_id, then, reason):
             assert then is not None
-            anew[change.memory_id] = str(then["text"])
+            if then.get("item_fields") == "[]":
+                never.append(change.memory_id)
+            else:
+                anew[change.memory_id] = str(then["text"])
         elif then is None:
             gone.append(change.memory_id)
-    vectors.remove(db, "memories", [*gone, *anew])
+    vectors.remove(db, "memories", [*gone, *never, *anew])
+    vectors.mark_never(db, "memories", never)
     have = {id: ready[text] for id, text in anew.items() if text in ready}
     if have:
         vectors.put(db, "memories", list(have), np.stack(list(have.values())))

@@ -12,7 +12,7 @@ import pytest
 
 from memcli.errors import StoreError
 from memcli.store import schema
-from memcli.store.database import connect, transaction
+from memcli.store.database import connect, run_lock, transaction
 from tests.conftest import Cli, said, write_lines
 
 
@@ -143,3 +143,25 @@ def test_a_database_of_the_first_release_is_read_on(
     assert (done.code, done.json["messages"]["added"]) == (0, 1)
     found = cli("search", "tea", "--in", "messages", "--db", path, "--json").json
     assert found[0]["text"] == "I prefer tea."
+
+
+def test_a_second_connection_does_not_give_up_the_locks_of_the_first(
+    tmp_path: Path,
+) -> None:
+    """Another process would take the log for nobody's, and remove it under us."""
+    path = tmp_path / "x.db"
+    first = connect(path)
+    first.execute("INSERT INTO keys VALUES ('one', '')")
+    connect(path).close()
+    with run_lock(path):
+        pass
+    other = (
+        "from pathlib import Path; from memcli.store.database import connect\n"
+        f"db = connect(Path({str(path)!r}))\n"
+        "db.execute(\"INSERT INTO keys VALUES ('two', '')\"); db.close()"
+    )
+    subprocess.run([sys.executable, "-c", other], check=True)
+    assert Path(f"{path}-wal").exists()
+    first.execute("INSERT INTO keys VALUES ('three', '')")
+    assert first.execute("SELECT count(*) FROM keys").fetchone()[0] == 3
+    first.close()
