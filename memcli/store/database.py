@@ -11,6 +11,7 @@ from pathlib import Path
 from memcli.errors import Interrupted, Locked, StoreError
 from memcli.store import schema
 
+_HEADER = b"SQLite format 3\x00"
 # Writers wait for each other so long; the longest write is the end of a large run.
 _BUSY_SECONDS = 180.0
 _WAIT_SECONDS = 0.5
@@ -381,8 +382,8 @@ def _check_owner(db: sqlite3.Connection, path: Path) -> None:
         application = db.execute("PRAGMA application_id").fetchone()[0]
     except sqlite3.DatabaseError as error:
         db.close()
-        if "not a database" not in str(error):
-            raise
+        if "not a database" not in str(error) or _begins_as_one(path):
+            raise  # damaged, which is told with what to do
         raise StoreError(
             f"{path} is not a SQLite database; it was left as it is"
         ) from error
@@ -395,6 +396,14 @@ def _check_owner(db: sqlite3.Connection, path: Path) -> None:
     if schema.version(db) > len(schema.STEPS):
         db.close()
         raise StoreError(f"{path} was written by a newer memcli; update this one")
+
+
+def _begins_as_one(path: Path) -> bool:
+    """Whether a file that SQLite would not have was one of its own; no connection
+    that could lose a lock is open on such a file."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return file.read(len(_HEADER)) == _HEADER
+    return False
 
 
 def _explained(error: sqlite3.Error, path: Path) -> StoreError:
