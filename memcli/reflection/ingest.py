@@ -1,5 +1,6 @@
 """The first stage of a run: files → messages in the store, each once."""
 
+import contextlib
 import itertools
 import sqlite3
 import threading
@@ -7,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memcli.redaction import redact, redact_named
@@ -77,6 +79,7 @@ def ingest(
     """
     reading = Reading()
     known = KnownFiles(db)
+    own = _files_of_ours(db)
     listener.stage("reading", None)
 
     def closed(folder: str) -> None:
@@ -84,6 +87,8 @@ def ingest(
         listener.notice(reading.unreadable[-1])
 
     for found in _sources(paths, now, closed):
+        if found.inode in own and Path(found.path).stat().st_dev == own[found.inode]:
+            continue
         if known.unchanged(found):
             _count_unchanged(reading, known.format_of(found))
             continue
@@ -94,6 +99,19 @@ def ingest(
         _count(reading, report, listener)
         listener.step()
     return reading
+
+
+def _files_of_ours(db: sqlite3.Connection) -> dict[int, int]:
+    """The database's own files, device by inode. To open and close one would take
+    away the locks that SQLite has on it, and with them what keeps others from
+    removing its log under our hands."""
+    name: str = db.execute("PRAGMA database_list").fetchone()["file"]
+    found = {}
+    for end in ("", "-wal", "-shm", "-journal") if name else ():
+        with contextlib.suppress(OSError):
+            status = Path(name + end).stat()
+            found[status.st_ino] = status.st_dev
+    return found
 
 
 def _sources(

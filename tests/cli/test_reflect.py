@@ -441,3 +441,12 @@ def test_a_stopped_run_keeps_what_was_finished(
         assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     db.close()
     assert cli("status").code == 0
+
+
+def test_a_database_among_the_transcripts_is_not_read_as_one(cli: Cli) -> None:
+    write_lines(Path("logs/a.jsonl"), said("I prefer dark mode in all my editors."))
+    assert (
+        cli("reflect", "logs", "--db", "logs/m.db", "--extractor", "offline").code == 0
+    )
+    done = cli("reflect", "logs", "--db", "logs/m.db", "--json").json
+    assert sum(done["files"]["not_transcripts"].values()) <= 1  # the lock beside it
