@@ -130,7 +130,7 @@ def reflect(
             _plan(path, plan.expanduser(), planned, asked, told, wait)
         elif dry_run:
             path = options.database_path(values)
-            _preview(path, request, asked, told.listener, json_)
+            _preview(path, request, asked, means(values), told.listener, json_)
         else:
             path = running.prepared_database(values)
             wished = None if submitted else request
@@ -252,7 +252,12 @@ def _plan(
 
 
 def _preview(
-    path: Path, request: "Request", asked: "Wanted", listener: "Listener", as_json: bool
+    path: Path,
+    request: "Request",
+    asked: "Wanted",
+    by: "Means",
+    listener: "Listener",
+    as_json: bool,
 ) -> None:
     """A database that is not there yet is not made for this."""
     from memcli.cli import running
@@ -260,6 +265,7 @@ def _preview(
     from memcli.cli.progress import Lines
     from memcli.extractors.choose import choose
     from memcli.reflection.preview import preview
+    from memcli.reflection.takeover import preview_submitted
 
     with (
         run_lock(path) if path.exists() else nullcontext(),
@@ -270,7 +276,12 @@ def _preview(
     ):
         extractor, _ = choose(asked, stop, dry=True)
         found = preview(store, request, extractor, utc_now, listener, stop)
+        also = preview_submitted(store, by, utc_now, listener, stop)
     if as_json:
-        print_json(preview_json(found))
-    else:
-        print_preview(found, request.budget)
+        more = {"submissions": [preview_json(one) for one in also]} if also else {}
+        print_json(preview_json(found) | more)
+        return
+    print_preview(found, request.budget)
+    for one in also:
+        print(f"submitted, for {one.model}:")
+        print_preview(one, request.budget)

@@ -10,6 +10,7 @@ from memcli.errors import Interrupted, LeaseLost, MemcliError
 from memcli.extractors.base import Extractor
 from memcli.extractors.choose import Wanted, choose
 from memcli.reflection import recipes
+from memcli.reflection.preview import Preview, preview
 from memcli.reflection.progress import Listener
 from memcli.reflection.recipes import Means
 from memcli.reflection.reflect import reflect
@@ -25,6 +26,23 @@ class Taken:
     model: str
     report: Report | None = None
     error: MemcliError | None = None
+
+
+def preview_submitted(
+    db: sqlite3.Connection,
+    by: Means,
+    clock: Callable[[], datetime],
+    listener: Listener,
+    stop: threading.Event,
+) -> list[Preview]:
+    """What that would send, and what it would cost; nothing is sent."""
+    found = []
+    for number in submissions.enrichers_due(db, clock()):
+        recipe = recipes.from_plain(submissions.recipe_of(db, number))
+        extractor, _ = choose(recipes.wanted(recipe, by), stop, dry=True)
+        asked = recipes.request(recipe, number, by)
+        found.append(preview(db, asked, extractor, clock, listener, stop))
+    return found
 
 
 def reflect_submitted(

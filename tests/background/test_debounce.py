@@ -296,3 +296,20 @@ def _until(true: Any) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_dry_run_also_tells_the_price_of_what_was_submitted(
+    serve: Serve, enricher: Enricher, cli: Cli
+) -> None:
+    server = serve()
+    with memcli.ReflectionExecutor(enricher()) as running:
+        running.submit(turns("I prefer tea."), of("t1"), after_seconds=0.3)
+    write_lines(Path("logs/a.jsonl"), said("I prefer jazz.", thread="own"))
+    time.sleep(0.31)
+    found = cli("reflect", "logs", "--dry-run", "--json").json
+    assert [thread["thread_id"] for thread in found["threads"]] == ["own"]
+    (submitted,) = found["submissions"]
+    assert [thread["thread_id"] for thread in submitted["threads"]] == ["t1"]
+    assert submitted["dollars"] > 0
+    assert "submitted, for claude-haiku-5-5" in cli("reflect", "logs", "--dry-run").out
+    assert not server.requests
