@@ -1,16 +1,17 @@
 """Opening the file: private, in WAL mode, migrated, and certainly ours."""
 
 import contextlib
+import errno
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from memcli.errors import Interrupted, Locked, StoreError
 from memcli.store import schema
 
-_HEADER = b"SQLite format 3\x00"
 # Writers wait for each other so long; the longest write is the end of a large run.
 _BUSY_SECONDS = 180.0
 _WAIT_SECONDS = 0.5
@@ -23,6 +24,17 @@ _NETWORK = {
 }  # fmt: skip
 
 Notice = Callable[[str], None]
+
+# Closing a file lets go of all locks that the process has on it, those of SQLite among
+# them: another process would then take away the log that we still write to. So a file
+# that may be a database is opened by SQLite alone, and made by one thread at a time.
+_making = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_making.acquire,
+        after_in_parent=_making.release,
+        after_in_child=_making.release,
+    )
 
 
 def connect(
@@ -305,8 +317,8 @@ def check_path(path: Path, *, create: bool) -> None:
             "put it on a local disk, with --db, and use `memcli backup` for copies"
         )
     try:
-        with path.open("rb") as file:
-            head = file.read(len(_HEADER))
+        path.stat()
+        is_sqlite = _is_sqlite(path)
     except FileNotFoundError:
         if not create:
             raise StoreError(
@@ -319,8 +331,21 @@ def check_path(path: Path, *, create: bool) -> None:
         return
     except OSError as error:
         raise StoreError(f"{path}: {_reason(error)}") from error
-    if head and head != _HEADER:
+    if not is_sqlite:
         raise StoreError(f"{path} is not a SQLite database; it was left as it is")
+
+
+def _is_sqlite(path: Path) -> bool:
+    """Whether a file can be a database of SQLite; an empty one can."""
+    if not os.access(path, os.R_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    try:
+        name = f"file:{_quoted(path)}?mode=ro&immutable=1"
+        with contextlib.closing(sqlite3.connect(name, uri=True)) as db:
+            db.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        return "not a database" not in str(error)
+    return True
 
 
 def _network_file_system(path: Path) -> str | None:
@@ -349,7 +374,11 @@ def _mounts() -> str:
 
 def _make_private(path: Path) -> None:
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        with _making:
+            if not path.exists():
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
             _hide(file)
     except OSError as error:
