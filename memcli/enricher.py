@@ -153,7 +153,12 @@ class MemoryStoreEnricher:
         path = self.place(store)
         accepted = self.accept(path, messages, config, thread_id, timedelta(0))
         if not self.is_settled(path, accepted):
-            report = self.reflect(path, threading.Event(), until=lambda: False)
+            stop = threading.Event()
+            try:
+                report = self.reflect(path, stop, until=lambda: False)
+            except BaseException:  # nobody waits for what is being asked any more
+                stop.set()
+                raise
             with self.file(path) as db:
                 error = outcome(db, accepted, report)
             if error is not None:
@@ -225,7 +230,9 @@ class MemoryStoreEnricher:
             messages = messages["messages"]
         if config is None:
             config = _config_of_graph()
-        named = thread_id or _configurable(config).get("thread_id")
+        named = thread_id
+        if named is None or named == "":
+            named = _configurable(config).get("thread_id")
         conversation = Conversation(
             messages,  # type: ignore[arg-type]  # looked at when they are read
             None if named is None or named == "" else str(named),
@@ -305,19 +312,32 @@ class MemoryStoreEnricher:
 
 
 class _File:
-    """A connection with its lock."""
+    """A connection with its lock, to the file that is there now."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
 
     @contextmanager
     def used(self) -> Iterator[sqlite3.Connection]:
         with self._lock, explain_errors(self._path):
+            # What is written to a file that was deleted or replaced is lost.
+            if self._db is not None and self._opened != self._there():
+                self._db.close()
+                self._db = None
             if self._db is None:
                 self._db = connect(self._path, notice=log.warning)
+                self._opened = self._there()
             yield self._db
+
+    def _there(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 class _Logged(Silence):
@@ -377,7 +397,8 @@ def variables(template: str, config: Config | None) -> dict[str, str]:
 
 
 def _configurable(config: Config | None) -> Mapping[str, Any]:
-    found = (config or {}).get("configurable", {})
+    whole: Any = {} if config is None else config
+    found = whole.get("configurable", {}) if isinstance(whole, Mapping) else None
     if not isinstance(found, Mapping):
         raise UsageError('config: write {"configurable": {"thread_id": …}}')
     return found

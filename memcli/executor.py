@@ -57,6 +57,13 @@ class _Ticket:
     future: "Future[list[Memory]]" = field(default_factory=Future)
     begun: bool = False
     replaced: bool = False
+    told: bool = False  # that it runs, or that it was cancelled
+
+
+# Those that may have something under way when the interpreter exits.
+_living: "weakref.WeakSet[ReflectionExecutor]" = weakref.WeakSet()
+
+_Why = Callable[[_Ticket, Any], MemcliError | None]
 
 
 class ReflectionExecutor:
@@ -92,7 +99,7 @@ class ReflectionExecutor:
             self._path = enricher.known_place(store)
         self._begin_anew()
         forks.begin_anew(self, ReflectionExecutor._begin_anew)
-        atexit.register(_leave, weakref.ref(self))
+        _living.add(self)
         # What the first conversation would wait for is loaded now, and what a process
         # before this one left is looked for.
         self._start()
@@ -138,7 +145,7 @@ class ReflectionExecutor:
             self._changed.notify_all()
         for one in replaced:
             one.future.cancel()
-        ticket.future.add_done_callback(lambda future: self._put_off(ticket))
+        ticket.future.add_done_callback(lambda future: self._cancelled(ticket))
         return ticket.future
 
     def search(self, query: str, **more: Any) -> list[Hit]:
@@ -268,7 +275,12 @@ class ReflectionExecutor:
                 looked, left = time.monotonic(), self._left()
 
     def _due(self) -> list[datetime]:
-        return [one.due_at for some in self._tickets.values() for one in some]
+        return [
+            one.due_at
+            for some in self._tickets.values()
+            for one in some
+            if not one.future.cancelled()
+        ]
 
     def _left(self) -> datetime | None:
         """When the next of what anybody submitted to this enricher is due."""
@@ -285,6 +297,8 @@ class ReflectionExecutor:
         """One run; whether it did all there was. Every ticket that is due has its
         result or its error after it, unless another run is in the way."""
         assert self._path is not None
+        with self._changed:
+            known = {one for some in self._tickets.values() for one in some}
         try:
             report = self.enricher.reflect(
                 self._path,
@@ -302,13 +316,20 @@ class ReflectionExecutor:
                 self._leaving = self._leaving or self._closing
         except MemcliError as error:
             failed = error
-            self._settle(lambda accepted, db: failed)
+            self._settle(lambda ticket, db: failed)
         except Exception as error:  # a thread that dies would leave all others waiting
             odd = MemcliError(f"reflection failed: {type(error).__name__}")
             log.exception("memcli: reflection failed")
-            self._settle(lambda accepted, db: odd)
+            self._settle(lambda ticket, db: odd)
         else:
-            self._settle(lambda accepted, db: outcome(db, accepted, report))
+            ended = report.ended_by is not None or report.interrupted
+
+            def why(ticket: _Ticket, db: Any) -> MemcliError | None:
+                # What came while its thread was under way is the next run's.
+                mine = ended or ticket.begun or ticket in known
+                return outcome(db, ticket.accepted, report) if mine else None
+
+            self._settle(why)
             _log(report)
             return report.run_id is not None and not (report.ended_by or report.failed)
         return False
@@ -323,15 +344,19 @@ class ReflectionExecutor:
     def _may_begin(self, thread_id: str) -> bool:
         """Whether a thread may be taken up; what is under way is not cancelled."""
         with self._changed:
-            tickets = self._tickets.get(thread_id, [])
-            for ticket in tickets:
-                if not ticket.begun:
-                    ticket.begun = ticket.future.set_running_or_notify_cancel()
-            return all(ticket.begun for ticket in tickets)
+            taken = [self._take(one) for one in self._tickets.get(thread_id, [])]
+            return all(taken)
 
-    def _settle(
-        self, why: "Callable[[Accepted, Any], MemcliError | None] | None"
-    ) -> None:
+    def _take(self, ticket: _Ticket) -> bool:
+        """Whether a ticket is under way from now on; who waits for one that was
+        cancelled learns of it."""
+        with self._changed:
+            if not ticket.told:
+                ticket.told = True
+                ticket.begun = ticket.future.set_running_or_notify_cancel()
+            return ticket.begun
+
+    def _settle(self, why: "_Why | None") -> None:
         """Hand out the results there are; `why` tells the error of what has none."""
         with self._changed:
             now = utc_now()
@@ -339,44 +364,44 @@ class ReflectionExecutor:
                 ticket
                 for tickets in self._tickets.values()
                 for ticket in tickets
-                if ticket.due_at <= now or ticket.future.cancelled()
+                if ticket.due_at <= now and not ticket.future.cancelled()
             ]
         for ticket in open_:
             self._settle_one(ticket, why)
 
-    def _settle_one(
-        self,
-        ticket: _Ticket,
-        why: "Callable[[Accepted, Any], MemcliError | None] | None",
-    ) -> None:
-        assert self._path is not None
-        accepted, future = ticket.accepted, ticket.future
-        if future.cancelled():
-            self._drop(ticket)
-            return
+    def _settle_one(self, ticket: _Ticket, why: "_Why | None") -> None:
         error: MemcliError | None = None
         found: list[Memory] | None = None
-        with self.enricher.file(self._path) as db:
-            if submissions.is_settled(db, accepted.thread_id, accepted.last_message):
-                found = changed(db, accepted)
-            else:
-                row = submissions.of_thread(db, accepted.thread_id)
-                if row is not None and row.due_at is not None and not ticket.begun:
-                    ticket.due_at = row.due_at  # submitted again by somebody else
-                if ticket.due_at > utc_now():
-                    return
-                error = why(accepted, db) if why is not None else None
+        try:
+            found, error = self._result(ticket, why)
+        except MemcliError as unreadable:
+            # While another run works that is no answer yet.
+            error = unreadable if why is not None else None
         if found is None and error is None:
             return
         self._drop(ticket)
-        if not ticket.begun and not future.set_running_or_notify_cancel():
+        if not self._take(ticket):
             return
-        ticket.begun = True
         if found is not None:
-            future.set_result(found)
+            ticket.future.set_result(found)
         else:
             log.warning("memcli: a submission was not reflected: %s", error)
-            future.set_exception(error)
+            ticket.future.set_exception(error)
+
+    def _result(
+        self, ticket: _Ticket, why: "_Why | None"
+    ) -> tuple[list[Memory] | None, MemcliError | None]:
+        assert self._path is not None
+        accepted = ticket.accepted
+        with self.enricher.file(self._path) as db:
+            if submissions.is_settled(db, accepted.thread_id, accepted.last_message):
+                return changed(db, accepted), None
+            row = submissions.of_thread(db, accepted.thread_id)
+            if row is not None and row.due_at is not None and not ticket.begun:
+                ticket.due_at = row.due_at  # submitted again by somebody else
+            if ticket.due_at > utc_now() or why is None:
+                return None, None
+            return None, why(ticket, db)
 
     def _drop(self, ticket: _Ticket) -> None:
         with self._changed:
@@ -386,11 +411,21 @@ class ReflectionExecutor:
             if not tickets:
                 self._tickets.pop(ticket.accepted.thread_id, None)
 
-    def _put_off(self, ticket: _Ticket) -> None:
-        """A future that its owner cancelled: its messages wait for the next ones."""
-        if not ticket.future.cancelled() or ticket.replaced or self._closing:
+    def _cancelled(self, ticket: _Ticket) -> None:
+        """A future came to its end; perhaps its owner cancelled it."""
+        if not ticket.future.cancelled():
             return
-        self._drop(ticket)
+        self._take(ticket)
+        if ticket.replaced or self._closing:
+            return
+        try:
+            # An event loop is not to wait for whoever writes to the file.
+            asyncio.get_running_loop().run_in_executor(None, self._put_off, ticket)
+        except RuntimeError:
+            self._put_off(ticket)
+
+    def _put_off(self, ticket: _Ticket) -> None:
+        """The messages of what was cancelled wait for the thread's next ones."""
         assert self._path is not None
         try:
             with self.enricher.file(self._path) as db:
@@ -399,6 +434,8 @@ class ReflectionExecutor:
                 )
         except MemcliError as error:
             log.warning("memcli: %s", error)
+        finally:
+            self._drop(ticket)  # not before, lest it be taken up meanwhile
 
     def _give_up(self) -> None:
         """Let go of what is left; it stays in the file."""
@@ -421,10 +458,12 @@ def _log(report: Report) -> None:
         )  # fmt: skip
 
 
-def _leave(reference: "weakref.ref[ReflectionExecutor]") -> None:
+@atexit.register
+def _leave() -> None:
     """The interpreter exits: finish the requests under way, leave the rest."""
-    executor = reference()
-    if executor is None:
-        return
-    executor._stop.set()
-    executor.shutdown(wait=True, cancel_futures=True)
+    executors = list(_living)
+    for executor in executors:  # all at once, lest each waits for those before it
+        executor._stop.set()
+        executor.shutdown(wait=False, cancel_futures=True)
+    for executor in executors:
+        executor.shutdown(wait=True, cancel_futures=True)

@@ -63,7 +63,9 @@ def made_once() -> Iterator[None]:
     they would take longer than all else. Older files are migrated as ever, and a test
     that changes the migrations gets its own."""
     steps, migrate = schema.STEPS, schema.migrate
-    with sqlite3.connect(":memory:", isolation_level=None) as made:
+    with sqlite3.connect(
+        ":memory:", isolation_level=None, check_same_thread=False
+    ) as made:
         migrate(made)
 
     def copied(db: sqlite3.Connection) -> None:

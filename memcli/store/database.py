@@ -12,6 +12,7 @@ from pathlib import Path
 from memcli.errors import Interrupted, Locked, StoreError
 from memcli.store import schema
 
+_SMALLEST_PAGE = 512
 # Writers wait for each other so long; the longest write is the end of a large run.
 _BUSY_SECONDS = 180.0
 _WAIT_SECONDS = 0.5
@@ -317,8 +318,9 @@ def check_path(path: Path, *, create: bool) -> None:
             "put it on a local disk, with --db, and use `memcli backup` for copies"
         )
     try:
-        path.stat()
-        is_sqlite = _is_sqlite(path)
+        # SQLite takes what is shorter than a page for empty, and would write over it.
+        size = path.stat().st_size
+        is_sqlite = not size or (size >= _SMALLEST_PAGE and _is_sqlite(path))
     except FileNotFoundError:
         if not create:
             raise StoreError(
@@ -336,7 +338,7 @@ def check_path(path: Path, *, create: bool) -> None:
 
 
 def _is_sqlite(path: Path) -> bool:
-    """Whether a file can be a database of SQLite; an empty one can."""
+    """Whether a file can be a database of SQLite."""
     if not os.access(path, os.R_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     try:
