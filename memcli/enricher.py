@@ -150,15 +150,24 @@ class MemoryStoreEnricher:
         happens later. Raises UsageError for what is no message, NamespaceError
         where `config` does not fill the namespace, and what reflection raises.
         """
+        stop = threading.Event()
+        try:
+            return self._process(stop, messages, config, thread_id, store)
+        finally:  # after Ctrl-C nobody waits for what is being asked
+            stop.set()
+
+    def _process(
+        self,
+        stop: threading.Event,
+        messages: object,
+        config: Config | None = None,
+        thread_id: str | UUID | None = None,
+        store: Store | None = None,
+    ) -> list[Memory]:
         path = self.place(store)
         accepted = self.accept(path, messages, config, thread_id, timedelta(0))
         if not self.is_settled(path, accepted):
-            stop = threading.Event()
-            try:
-                report = self.reflect(path, stop, until=lambda: False)
-            except BaseException:  # nobody waits for what is being asked any more
-                stop.set()
-                raise
+            report = self.reflect(path, stop, until=stop.is_set)
             with self.file(path) as db:
                 error = outcome(db, accepted, report)
             if error is not None:
@@ -189,10 +198,17 @@ class MemoryStoreEnricher:
         return self._searched[path].search(query, limit=limit, namespace=within, **more)
 
     async def aprocess(
-        self, messages: object, /, *args: Any, **more: Any
+        self, messages: object, /, config: Config | None = None, **more: Any
     ) -> list[Memory]:
-        """`process`, off the event loop."""
-        return await asyncio.to_thread(self.process, messages, *args, **more)
+        """`process`, off the event loop. Cancelled, it stops; what was accepted stays
+        in the file."""
+        stop = threading.Event()
+        try:
+            return await asyncio.to_thread(
+                self._process, stop, messages, config, **more
+            )
+        finally:
+            stop.set()
 
     async def asearch(self, query: str, **more: Any) -> list[Hit]:
         """`search`, off the event loop."""

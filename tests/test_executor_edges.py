@@ -170,6 +170,23 @@ def test_ctrl_c_in_process_also_ends_what_is_asked(serve: Serve) -> None:
     assert len(server.requests) == asked
 
 
+def test_aprocess_that_is_cancelled_does_not_keep_the_event_loop(serve: Serve) -> None:
+    server = serve(fault=lambda request, count: "500")
+    enricher = _asking()
+
+    async def run() -> None:
+        waiting = asyncio.create_task(enricher.aprocess(_user("Hi."), thread_id="t"))
+        while not server.requests:
+            await asyncio.sleep(0.01)
+        waiting.cancel()
+
+    # It would go on for as long as the patience of a run, ten minutes.
+    ended = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    ended.start()
+    ended.join(30)
+    assert not ended.is_alive()
+
+
 def test_a_file_of_a_few_letters_is_no_database_and_is_left_as_it_is() -> None:
     _DB.write_text("note")
     with pytest.raises(StoreError, match="is not a SQLite database"):
