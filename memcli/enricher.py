@@ -41,7 +41,13 @@ from memcli.reflection.reflect import reflect
 from memcli.reflection.run import Report
 from memcli.reflection.submitted import Accepted, Conversation, accept
 from memcli.store import memories, submissions, threads
-from memcli.store.database import connect, explain_errors, run_lock, transaction
+from memcli.store.database import (
+    connect,
+    explain_errors,
+    identity,
+    run_lock,
+    transaction,
+)
 from memcli.store.lease import hold
 from memcli.when import utc_now
 
@@ -129,6 +135,7 @@ class MemoryStoreEnricher:
         check(self._wanted)
         self._extractor: Extractor | None = None
         self._choosing = threading.Lock()
+        self._opening = threading.Lock()
         self._searched: dict[Path, Memories] = {}
         self._files: dict[Path, _File] = {}
         forks.begin_anew(self, MemoryStoreEnricher._forget_connections)
@@ -150,10 +157,24 @@ class MemoryStoreEnricher:
         happens later. Raises UsageError for what is no message, NamespaceError
         where `config` does not fill the namespace, and what reflection raises.
         """
+        stop = threading.Event()
+        try:
+            return self._process(stop, messages, config, thread_id, store)
+        finally:  # after Ctrl-C nobody waits for what is being asked
+            stop.set()
+
+    def _process(
+        self,
+        stop: threading.Event,
+        messages: object,
+        config: Config | None = None,
+        thread_id: str | UUID | None = None,
+        store: Store | None = None,
+    ) -> list[Memory]:
         path = self.place(store)
         accepted = self.accept(path, messages, config, thread_id, timedelta(0))
         if not self.is_settled(path, accepted):
-            report = self.reflect(path, threading.Event(), until=lambda: False)
+            report = self.reflect(path, stop, until=stop.is_set)
             with self.file(path) as db:
                 error = outcome(db, accepted, report)
             if error is not None:
@@ -184,10 +205,17 @@ class MemoryStoreEnricher:
         return self._searched[path].search(query, limit=limit, namespace=within, **more)
 
     async def aprocess(
-        self, messages: object, /, *args: Any, **more: Any
+        self, messages: object, /, config: Config | None = None, **more: Any
     ) -> list[Memory]:
-        """`process`, off the event loop."""
-        return await asyncio.to_thread(self.process, messages, *args, **more)
+        """`process`, off the event loop. Cancelled, it stops; what was accepted stays
+        in the file."""
+        stop = threading.Event()
+        try:
+            return await asyncio.to_thread(
+                self._process, stop, messages, config, **more
+            )
+        finally:
+            stop.set()
 
     async def asearch(self, query: str, **more: Any) -> list[Hit]:
         """`search`, off the event loop."""
@@ -225,7 +253,9 @@ class MemoryStoreEnricher:
             messages = messages["messages"]
         if config is None:
             config = _config_of_graph()
-        named = thread_id or _configurable(config).get("thread_id")
+        named = thread_id
+        if named is None or named == "":
+            named = _configurable(config).get("thread_id")
         conversation = Conversation(
             messages,  # type: ignore[arg-type]  # looked at when they are read
             None if named is None or named == "" else str(named),
@@ -245,7 +275,7 @@ class MemoryStoreEnricher:
     @contextmanager
     def file(self, path: Path) -> Iterator[sqlite3.Connection]:
         """The database for short work; one connection, one user at a time."""
-        with self._choosing:
+        with self._opening:
             if path not in self._files:
                 self._files[path] = _File(path)
         with self._files[path].used() as db:
@@ -254,7 +284,7 @@ class MemoryStoreEnricher:
     def _forget_connections(self) -> None:
         """A forked process has none of its parent's; it must not even close them."""
         forks.leave_behind(self._searched, self._files, self._extractor)
-        self._choosing = threading.Lock()
+        self._choosing, self._opening = threading.Lock(), threading.Lock()
         self._searched, self._files, self._extractor = {}, {}, None
 
     def is_settled(self, path: Path, accepted: Accepted) -> bool:
@@ -305,18 +335,24 @@ class MemoryStoreEnricher:
 
 
 class _File:
-    """A connection with its lock."""
+    """A connection with its lock, to the file that is there now."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
 
     @contextmanager
     def used(self) -> Iterator[sqlite3.Connection]:
         with self._lock, explain_errors(self._path):
+            # What is written to a file that was deleted or replaced is lost.
+            if self._db is not None and self._opened != identity(self._path):
+                self._db.close()
+                self._db = None
             if self._db is None:
                 self._db = connect(self._path, notice=log.warning)
+                self._opened = identity(self._path)
             yield self._db
 
 
@@ -377,7 +413,8 @@ def variables(template: str, config: Config | None) -> dict[str, str]:
 
 
 def _configurable(config: Config | None) -> Mapping[str, Any]:
-    found = (config or {}).get("configurable", {})
+    whole: Any = {} if config is None else config
+    found = whole.get("configurable", {}) if isinstance(whole, Mapping) else None
     if not isinstance(found, Mapping):
         raise UsageError('config: write {"configurable": {"thread_id": …}}')
     return found

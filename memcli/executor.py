@@ -13,14 +13,13 @@ import asyncio
 import atexit
 import contextlib
 import logging
-import sqlite3
 import threading
 import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -47,8 +46,6 @@ _LOOK_SECONDS = 30.0
 _LOOK_AT_LEAST = 3600.0
 # Who is there for so long will need what the first conversation would wait for.
 _IDLE_SECONDS = 1.0
-# How many runs may leave out a submission that is due.
-_TRIES = 3
 # A database that a machine elsewhere works on is tried again after so long.
 _LOCKED_SECONDS = 5.0
 
@@ -62,11 +59,13 @@ class _Ticket:
     future: "Future[list[Memory]]" = field(default_factory=Future)
     begun: bool = False
     replaced: bool = False
-    passed_over: int = 0
+    told: bool = False  # that it runs, or that it was cancelled
 
 
-# Why a submission has no result, after a run that should have given it one.
-Why = Callable[[_Ticket, sqlite3.Connection], MemcliError | None]
+# Those that may have something under way when the interpreter exits.
+_living: "weakref.WeakSet[ReflectionExecutor]" = weakref.WeakSet()
+
+_Why = Callable[[_Ticket, Any], MemcliError | None]
 
 
 class ReflectionExecutor:
@@ -102,7 +101,7 @@ class ReflectionExecutor:
             self._path = enricher.known_place(store)
         self._begin_anew()
         forks.begin_anew(self, ReflectionExecutor._begin_anew)
-        atexit.register(_leave, weakref.ref(self))
+        _living.add(self)
         # What the first conversation would wait for is loaded now, and what a process
         # before this one left is looked for.
         self._start()
@@ -145,10 +144,11 @@ class ReflectionExecutor:
                 one.replaced = True
             waiting[:] = [one for one in waiting if one.begun] + [ticket]
             self._start()
-            self._changed.notify_all()
+            if accepted.due_at < self._wakes_at:  # else it looks in time by itself
+                self._changed.notify_all()
         for one in replaced:
             one.future.cancel()
-        ticket.future.add_done_callback(lambda future: self._put_off(ticket))
+        ticket.future.add_done_callback(lambda future: self._cancelled(ticket))
         return ticket.future
 
     def search(self, query: str, **more: Any) -> list[Hit]:
@@ -190,7 +190,7 @@ class ReflectionExecutor:
         if thread is None or thread is threading.current_thread():
             self._give_up()
         elif wait:
-            thread.join(_GRACE_SECONDS)
+            thread.join(_STOP_SECONDS if cancel_futures else _GRACE_SECONDS)
             self._stop.set()
             thread.join(_STOP_SECONDS)
             self._give_up()
@@ -204,7 +204,8 @@ class ReflectionExecutor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.shutdown()
+        # After an exception nobody waits for more than what is under way.
+        self.shutdown(cancel_futures=kind is not None)
 
     async def __aenter__(self) -> "ReflectionExecutor":
         return self
@@ -215,13 +216,14 @@ class ReflectionExecutor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.ashutdown()
+        await self.ashutdown(cancel_futures=kind is not None)
 
     def _begin_anew(self) -> None:
         """A process that was forked has neither the thread nor the tickets."""
         self._tickets: dict[str, list[_Ticket]] = {}
         self._changed = threading.Condition()
         self._stop = threading.Event()
+        self._wakes_at = datetime.max.replace(tzinfo=UTC)
         self._thread: threading.Thread | None = None
 
     def _start(self) -> None:
@@ -279,12 +281,18 @@ class ReflectionExecutor:
                 if soonest is not None:
                     seconds = min(seconds, (soonest - now).total_seconds() + 0.001)
                 if seconds > 0:
+                    self._wakes_at = now + timedelta(seconds=seconds)
                     self._changed.wait(seconds)
             if time.monotonic() - looked >= self._look_every:
                 looked, left = time.monotonic(), self._left()
 
     def _due(self) -> list[datetime]:
-        return [one.due_at for some in self._tickets.values() for one in some]
+        return [
+            one.due_at
+            for some in self._tickets.values()
+            for one in some
+            if not one.future.cancelled()
+        ]
 
     def _left(self) -> datetime | None:
         """When the next of what anybody submitted to this enricher is due."""
@@ -301,6 +309,8 @@ class ReflectionExecutor:
         """One run; whether it did all there was. Every ticket that is due has its
         result or its error after it, unless another run is in the way."""
         assert self._path is not None
+        with self._changed:
+            known = {one for some in self._tickets.values() for one in some}
         try:
             report = self.enricher.reflect(
                 self._path,
@@ -324,7 +334,14 @@ class ReflectionExecutor:
             log.exception("memcli: reflection failed")
             self._settle(lambda ticket, db: odd)
         else:
-            self._settle(lambda ticket, db: _why_not(ticket, db, report))
+            ended = report.ended_by is not None or report.interrupted
+
+            def why(ticket: _Ticket, db: Any) -> MemcliError | None:
+                # What came while its thread was under way is the next run's.
+                mine = ended or ticket.begun or ticket in known
+                return outcome(db, ticket.accepted, report) if mine else None
+
+            self._settle(why)
             _log(report)
             return report.run_id is not None and not (report.ended_by or report.failed)
         return False
@@ -339,13 +356,21 @@ class ReflectionExecutor:
     def _may_begin(self, thread_id: str) -> bool:
         """Whether a thread may be taken up; what is under way is not cancelled."""
         with self._changed:
-            tickets = self._tickets.get(thread_id, [])
-            for ticket in tickets:
-                if not ticket.begun:
-                    ticket.begun = ticket.future.set_running_or_notify_cancel()
-            return all(ticket.begun for ticket in tickets)
+            if self._leaving:
+                return False
+            taken = [self._take(one) for one in self._tickets.get(thread_id, [])]
+            return all(taken)
 
-    def _settle(self, why: Why | None) -> None:
+    def _take(self, ticket: _Ticket) -> bool:
+        """Whether a ticket is under way from now on; who waits for one that was
+        cancelled learns of it."""
+        with self._changed:
+            if not ticket.told:
+                ticket.told = True
+                ticket.begun = ticket.future.set_running_or_notify_cancel()
+            return ticket.begun
+
+    def _settle(self, why: "_Why | None") -> None:
         """Hand out the results there are; `why` tells the error of what has none."""
         with self._changed:
             now = utc_now()
@@ -353,47 +378,46 @@ class ReflectionExecutor:
                 ticket
                 for tickets in self._tickets.values()
                 for ticket in tickets
-                if ticket.due_at <= now or ticket.future.cancelled()
+                if ticket.due_at <= now and not ticket.future.cancelled()
             ]
         for ticket in open_:
             self._settle_one(ticket, why)
 
-    def _settle_one(
-        self,
-        ticket: _Ticket,
-        why: Why | None,
-    ) -> None:
-        assert self._path is not None
-        accepted, future = ticket.accepted, ticket.future
-        if future.cancelled():
-            self._drop(ticket)
-            return
+    def _settle_one(self, ticket: _Ticket, why: "_Why | None") -> None:
         error: MemcliError | None = None
         found: list[Memory] | None = None
-        with self.enricher.file(self._path) as db:
-            if submissions.is_settled(db, accepted.thread_id, accepted.last_message):
-                found = changed(db, accepted)
-                self._pass_on(
-                    ticket, submissions.last_extraction(db, accepted.thread_id)
-                )
-            else:
-                row = submissions.of_thread(db, accepted.thread_id)
-                if row is not None and row.due_at is not None and not ticket.begun:
-                    ticket.due_at = row.due_at  # submitted again by somebody else
-                if ticket.due_at > utc_now():
-                    return
-                error = why(ticket, db) if why is not None else None
+        try:
+            found, error = self._result(ticket, why)
+        except MemcliError as unreadable:
+            # While another run works that is no answer yet.
+            error = unreadable if why is not None else None
         if found is None and error is None:
             return
         self._drop(ticket)
-        if not ticket.begun and not future.set_running_or_notify_cancel():
+        if not self._take(ticket):
             return
-        ticket.begun = True
         if found is not None:
-            future.set_result(found)
+            ticket.future.set_result(found)
         else:
             log.warning("memcli: a submission was not reflected: %s", error)
-            future.set_exception(error)
+            ticket.future.set_exception(error)
+
+    def _result(
+        self, ticket: _Ticket, why: "_Why | None"
+    ) -> tuple[list[Memory] | None, MemcliError | None]:
+        assert self._path is not None
+        accepted = ticket.accepted
+        with self.enricher.file(self._path) as db:
+            if submissions.is_settled(db, accepted.thread_id, accepted.last_message):
+                last = submissions.last_extraction(db, accepted.thread_id)
+                self._pass_on(ticket, last)
+                return changed(db, accepted), None
+            row = submissions.of_thread(db, accepted.thread_id)
+            if row is not None and row.due_at is not None and not ticket.begun:
+                ticket.due_at = row.due_at  # submitted again by somebody else
+            if ticket.due_at > utc_now() or why is None:
+                return None, None
+            return None, why(ticket, db)
 
     def _pass_on(self, ticket: _Ticket, last_extraction: int) -> None:
         """What this ticket has is no news to the next one of its thread."""
@@ -412,11 +436,21 @@ class ReflectionExecutor:
             if not tickets:
                 self._tickets.pop(ticket.accepted.thread_id, None)
 
-    def _put_off(self, ticket: _Ticket) -> None:
-        """A future that its owner cancelled: its messages wait for the next ones."""
-        if not ticket.future.cancelled() or ticket.replaced or self._closing:
+    def _cancelled(self, ticket: _Ticket) -> None:
+        """A future came to its end; perhaps its owner cancelled it."""
+        if not ticket.future.cancelled():
             return
-        self._drop(ticket)
+        self._take(ticket)
+        if ticket.replaced or self._closing:
+            return
+        try:
+            # An event loop is not to wait for whoever writes to the file.
+            asyncio.get_running_loop().run_in_executor(None, self._put_off, ticket)
+        except RuntimeError:
+            self._put_off(ticket)
+
+    def _put_off(self, ticket: _Ticket) -> None:
+        """The messages of what was cancelled wait for the thread's next ones."""
         assert self._path is not None
         try:
             with self.enricher.file(self._path) as db:
@@ -425,6 +459,8 @@ class ReflectionExecutor:
                 )
         except MemcliError as error:
             log.warning("memcli: %s", error)
+        finally:
+            self._drop(ticket)  # not before, lest it be taken up meanwhile
 
     def _give_up(self) -> None:
         """Let go of what is left; it stays in the file."""
@@ -438,18 +474,6 @@ class ReflectionExecutor:
                 )
 
 
-def _why_not(
-    ticket: _Ticket, db: sqlite3.Connection, report: Report
-) -> MemcliError | None:
-    """None for a submission that the next run does: it came in the middle of this
-    one, while an earlier one of its thread was under way."""
-    error = outcome(db, ticket.accepted, report)
-    ticket.passed_over += 1
-    ended = ticket.begun or report.ended_by is not None
-    failed = ticket.accepted.thread_id in report.failed
-    return error if ended or failed or ticket.passed_over > _TRIES else None
-
-
 def _log(report: Report) -> None:
     """What a run came to, without anything of what was said."""
     if report.run_id is not None:
@@ -459,10 +483,12 @@ def _log(report: Report) -> None:
         )  # fmt: skip
 
 
-def _leave(reference: "weakref.ref[ReflectionExecutor]") -> None:
+@atexit.register
+def _leave() -> None:
     """The interpreter exits: finish the requests under way, leave the rest."""
-    executor = reference()
-    if executor is None:
-        return
-    executor._stop.set()
-    executor.shutdown(wait=True, cancel_futures=True)
+    executors = list(_living)
+    for executor in executors:  # all at once, lest each waits for those before it
+        executor._stop.set()
+        executor.shutdown(wait=False, cancel_futures=True)
+    for executor in executors:
+        executor.shutdown(wait=True, cancel_futures=True)

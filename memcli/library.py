@@ -16,7 +16,7 @@ from memcli.embeddings.choose import Encoder, encoder
 from memcli.errors import StoreError, UsageError
 from memcli.models import Hit
 from memcli.store import vectors
-from memcli.store.database import check_path, connect_to_read, explain_errors
+from memcli.store.database import check_path, connect_to_read, explain_errors, identity
 from memcli.store.nearest import Warm
 from memcli.store.ranking import USUAL, Weighing
 from memcli.store.search import Query, search_memories, search_messages
@@ -43,6 +43,7 @@ class Memories:
         self._encoders: dict[str, Encoder] = {}
         self._db: sqlite3.Connection | None = None
         self._warm: Warm | None = None
+        self._of: tuple[int, int] | None = None  # the file that is open
         check_path(self.path, create=True)
         self._open()
         forks.begin_anew(self, Memories._forget_connection)
@@ -123,8 +124,14 @@ class Memories:
         """Connect, if there is something to connect to by now."""
         if self._closed:
             raise UsageError("this store is closed")
-        if self._db is None and self.path.exists():
+        there = identity(self.path)
+        if self._db is not None and there != self._of:
+            # It was deleted or replaced; a search must not answer from the old one.
+            self._db.close()
+            self._db = self._warm = None
+        if self._db is None and there is not None:
             self._db = connect_to_read(self.path)
+            self._of = identity(self.path)
             # What is searched often need not be read from the file each time.
             self._warm = Warm(self._db)
         return self._db is not None

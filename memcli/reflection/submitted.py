@@ -7,6 +7,7 @@ where they stand.
 
 import hashlib
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -61,11 +62,11 @@ def accept(
     Raises NamespaceError when the namespace cannot be filled, and UsageError for
     what is no message.
     """
-    name = clean(given.thread_id) if given.thread_id else None
-    known = {**given.variables, **({"thread_id": name} if name else {})}
+    name = clean(given.thread_id or "").strip() or None
+    variables = {key: clean(value) for key, value in given.variables.items()}
+    known = {**variables, **({"thread_id": name} if name else {})}
     namespace = namespaces.fill(template, known, name or "submitted without an id")
-    metadata = {key: given.variables[key] for key in given.variables}
-    read = read_given(given.messages, name or "", metadata, now)
+    read = read_given(given.messages, name or "", variables, now)
     with transaction(db):
         enricher = submissions.enricher_id(db, recipe)
         thread_id = (
@@ -75,9 +76,11 @@ def accept(
         )
         stored = [message for _, message, _ in threads.messages(db, thread_id)]
         _store(db, thread_id, unknown(stored, read), now)
+        last_message = submissions.last_message(db, thread_id)
+        if not last_message:  # nobody wrote anything
+            return Accepted(thread_id, 0, due_at, 0, 0)
         threads.forgive(db, [thread_id])
         serial = submissions.put(db, thread_id, name, enricher, namespace, now, due_at)
-        last_message = submissions.last_message(db, thread_id)
         last_extraction = submissions.last_extraction(db, thread_id)
     return Accepted(thread_id, serial, due_at, last_message, last_extraction)
 
@@ -117,24 +120,30 @@ def _store(
     db: sqlite3.Connection, thread_id: str, new: Sequence[ReadMessage], now: datetime
 ) -> None:
     purged, reading, kept = Purged(db), Reading(), set[str]()
+    seen = set[str]()
+    counts = Counter[str]()
     for item in new:
         message = replace(item.message, thread_id=thread_id)
-        message_id = message.id or _free_id(db, message)
+        # An id that two messages share tells nothing: neither is the other, edited.
+        own = message.id not in seen and message.id
+        message_id = own or _free_id(db, message, counts)
+        seen.add(message_id)
         message = replace(message, id=message_id, key=f"{thread_id}/{message_id}")
         item = replace(item, message=message)
         store_message(db, item, kept, reading, now, to_text(now), purged)
 
 
-def _free_id(db: sqlite3.Connection, message: Message) -> str:
-    """An id for a message without one: what is said, and the how-manieth time."""
+def _free_id(db: sqlite3.Connection, message: Message, counts: Counter[str]) -> str:
+    """An id for a message without one: what is said, and the how-manieth time;
+    `counts` knows how many there were when it was last asked."""
     digest = _redacted_words(message).hex()[:12]
-    found, count = digest, 1
-    while db.execute(
-        "SELECT 1 FROM messages WHERE key = ?", (f"{message.thread_id}/{found}",)
-    ).fetchone():
-        count += 1
-        found = f"{digest}-{count}"
-    return found
+    while True:
+        counts[digest] += 1
+        count = counts[digest]
+        found = digest if count == 1 else f"{digest}-{count}"
+        key = f"{message.thread_id}/{found}"
+        if not db.execute("SELECT 1 FROM messages WHERE key = ?", (key,)).fetchone():
+            return found
 
 
 def _redacted_words(message: Message) -> bytes:

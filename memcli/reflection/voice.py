@@ -107,14 +107,24 @@ _DOCUMENT = re.compile(
     r"|^(?:def|class|import|from \w+ import|return|const|let|var|function|public)\b",
     re.MULTILINE | re.IGNORECASE,
 )
+# "I play the bartender" is a part, "I play the cello in a quartet" is not.
+_I_PLAY = (
+    r"i play the (?!(?:\w+[ -]){0,2}?(?:accordion|banjo|bagpipes|bass|bassoon|bongos|cello"
+    r"|clarinet|cornet|didgeridoo|drums?|fiddle|flute|guitar|handpan|harmonica|harp"
+    r"|harpsichord|horn|keyboards?|lottery|lute|lyre|mandolin|marimba|oboe|organ|piano"
+    r"|recorder|sax(?:ophone)?|sitar|stock market|synth(?:esi[sz]er)?|tabla|tambourine"
+    r"|theremin|timpani|triangle|trombone|trumpet|tuba|ukulele|vibraphone|viola|violin"
+    r"|xylophone|zither)\b)"
+)
 _ENDS_A_PART = re.compile(
     r"\W*(?:(?:ok(?:ay)?|alright|right|and|now)\W+)*(?:stop\b|cut\b|end (?:of )?(?:the )?"
     r"(?:role|scene|game)|out of character|enough\b|that['’]?s enough|game over)",
     re.IGNORECASE,
 )
 _STARTS_A_PART = re.compile(
-    r"\b(?:role-?play|stay in character|i'?ll (?:play|be the|be a)\b|i play the|you play"
-    r"|until i say stop|let['’]s pretend|rollenspiel)\b",
+    r"\b(?:role-?play|stay in character|i'?ll (?:play|be the|be a)\b|"
+    + _I_PLAY
+    + r"|you play|until i say stop|let['’]s pretend|rollenspiel)\b",
     re.IGNORECASE,
 )
 # "How I like my code:" announces one's own words.
@@ -130,8 +140,9 @@ _FICTION = re.compile(
     r"|help me (?:with|write))\b[^.\n]{0,80}\b(?:story|stories|poem|lyrics|song|scene"
     r"|dialogue|monologue|novel|screenplay|script|chapter|diary|persona|speech|debate)\b"
     r"|\b(?:role-?play|pretend|in character|my character|first[- ]person|narrator"
-    r"|hypothetical(?:ly)?|in the voice of|i'?ll play|i(?:'|’)?ll be the|i play the"
-    r"|you play the|imagine (?:that )?(?:i|you|we)\b|let['’]?s say i\b|suppose\b[^.\n]{0,40}\b(?:i|we|my)\b"
+    r"|hypothetical(?:ly)?|in the voice of|i'?ll play|i(?:'|’)?ll be the|"
+    + _I_PLAY
+    + r"|you play the|imagine (?:that )?(?:i|you|we)\b|let['’]?s say i\b|suppose\b[^.\n]{0,40}\b(?:i|we|my)\b"
     r"|devil['’]s advocate|rollenspiel|stell dir vor|tu so als|imagina que"
     r"|imaginez que|supongamos|stel je voor dat)\b|扮演|假设我",
     re.IGNORECASE,

@@ -5,6 +5,7 @@ import errno
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from memcli.errors import Interrupted, Locked, StoreError
 from memcli.store import schema
 
 _HEADER = b"SQLite format 3\x00"
+_SMALLEST_PAGE = 512
 # Writers wait for each other so long; the longest write is the end of a large run.
 _BUSY_SECONDS = 180.0
 _WAIT_SECONDS = 0.5
@@ -25,6 +27,17 @@ _NETWORK = {
 
 Notice = Callable[[str], None]
 
+# Closing a file lets go of all locks that the process has on it, those of SQLite among
+# them: another process would then take away the log that we still write to. So a file
+# that may be a database is opened by SQLite alone, and made by one thread at a time.
+_making = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_making.acquire,
+        after_in_parent=_making.release,
+        after_in_child=_making.release,
+    )
+
 
 def connect(
     path: Path, *, create: bool = True, notice: Notice = lambda text: None
@@ -37,8 +50,9 @@ def connect(
     ours; the file is not touched then.
     """
     check_path(path, create=create)
-    if create:
-        _make_file(path)
+    with _making:
+        if create:
+            _make_file(path)
     try:
         db = _open(str(path))
         _check_owner(db, path)
@@ -309,7 +323,7 @@ def check_path(path: Path, *, create: bool) -> None:
     # Looked at, not opened: to close a file gives up all the locks that this process
     # has on it, and with them SQLite's, for whatever connection (fcntl in POSIX).
     try:
-        path.stat()
+        size = path.stat().st_size
     except FileNotFoundError:
         if not create:
             raise StoreError(
@@ -324,6 +338,17 @@ def check_path(path: Path, *, create: bool) -> None:
         raise StoreError(f"{path}: {_reason(error)}") from error
     if not os.access(path, os.R_OK):
         raise StoreError(f"{path}: {os.strerror(errno.EACCES).lower()}")
+    if 0 < size < _SMALLEST_PAGE:  # SQLite would take it for empty, and write over it
+        raise StoreError(f"{path} is not a SQLite database; it was left as it is")
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file is at a path now: device and inode; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _network_file_system(path: Path) -> str | None:

@@ -34,10 +34,11 @@ def read_given(
     of the message before it, or `now`. Raises UsageError for what is no message.
     """
     report = FileReport("messages")
+    source = Source(PurePath("messages"), report)
     found = [
         replace(turn, line=number, metadata=metadata)
         for number, message in enumerate(_listed(messages))
-        for turn in _turns(number, _plain(number, message), thread_id, report)
+        for turn in _turns(number, _plain(number, message), thread_id, source)
     ]
     own = {number: clean(turn.id or "") for number, turn in enumerate(found)}
     # What has no id yet gets one for now, so that nothing else is made up.
@@ -60,9 +61,9 @@ def _listed(messages: object) -> Iterable[object]:
 
 
 def _turns(
-    number: int, message: Mapping[str, Any], thread_id: str, report: FileReport
+    number: int, message: Mapping[str, Any], thread_id: str, source: Source
 ) -> list[RawMessage]:
-    source = Source(PurePath("messages"), report)
+    report = source.report
     bad = report.bad_lines
     if is_message(message):
         found = list(turns(number, [message], thread_id, None, {}, source))
