@@ -3,7 +3,8 @@
 LangMem's executor and memcli's reflect on the same conversations, against the same
 server on this machine, which answers each request after half a second. Each contender
 is a process of its own, and has done one conversation before it is timed. With as many
-workers as W, T conversations cannot take less than T × 0.5 / W.
+workers as W, T conversations cannot take less than T × 0.5 / W. What takes seconds
+is done three times, and the middle one told: other work on the machine shows in it.
 """
 
 import os
@@ -19,6 +20,7 @@ from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median, quantiles
+from tempfile import mkdtemp
 from typing import Any
 
 from rich.console import Console
@@ -87,11 +89,18 @@ I fast on Mondays.
 """.splitlines()
 
 
-@dataclass(frozen=True)
+CONVERSATIONS = len(STATEMENTS) - 1
+# Gets the server's address and the number of workers; gives the seconds it took, and
+# how many memories it kept.
+Contender = Callable[[str, int], tuple[float, int]]
+
+
+@dataclass(frozen=True, order=True)
 class Taken:
     """What a contender took for all conversations, and what it kept of them."""
 
     seconds: float
+    requests: int
     memories: int
 
 
@@ -125,28 +134,36 @@ def _contest() -> Table:
         "workers", "ideal", "taken", "to the ideal", "to LangMem", "requests", "kept",
     ):  # fmt: skip
         table.add_column(column, justify="right")
-    conversations = len(STATEMENTS) - 1
     slowest = 0.0
     for name, run, workers in (
         ("LangMem", _langmem, 1), ("memcli", _memcli, 1),
         ("memcli", _memcli, 8), ("memcli", _memcli, 16),
     ):  # fmt: skip
-        with api.serving(_answer, latency=LATENCY) as server:
-            taken = _in_a_process(run, server.url, workers)
-            requests = len(server.requests) - 1  # and one for warming up
-        if taken.memories != conversations:
-            sys.exit(f"{name} kept {taken.memories} memories of {conversations}")
-        ideal = conversations * LATENCY / workers
+        times = 1 if workers == 1 else 3
+        taken = sorted(_contend(name, run, workers) for _ in range(times))[times // 2]
+        ideal = CONVERSATIONS * LATENCY / workers
         slowest = slowest or taken.seconds
         table.add_row(
             name, str(workers), f"{ideal:.2f} s", f"{taken.seconds:.2f} s",
             f"{taken.seconds / ideal:.2f}", f"{taken.seconds / slowest:.3f}",
-            str(requests), str(taken.memories),
+            str(taken.requests), str(taken.memories),
         )  # fmt: skip
     return table
 
 
-def _in_a_process(run: Callable[[str, int], Taken], url: str, workers: int) -> Taken:
+def _contend(name: str, run: Contender, workers: int) -> Taken:
+    """One contender, once. Who did not remember every conversation has not won."""
+    with api.serving(_answer, latency=LATENCY) as server:
+        seconds, memories = _in_a_process(run, server.url, workers)
+        requests = len(server.requests)
+    # The first of each was for warming up.
+    taken = Taken(seconds, requests - 1, memories - 1)
+    if taken.memories != CONVERSATIONS:
+        sys.exit(f"{name} kept {taken.memories} memories of {CONVERSATIONS}")
+    return taken
+
+
+def _in_a_process(run: Contender, url: str, workers: int) -> tuple[float, int]:
     """Called in a fresh interpreter, which shares no lock with the server."""
     os.environ |= {
         "ANTHROPIC_API_KEY": "none", "ANTHROPIC_BASE_URL": url,
@@ -175,7 +192,7 @@ def _answer(request: dict[str, Any]) -> api.Answer:
     return api.tool_call([memory])
 
 
-def _langmem(url: str, workers: int) -> Taken:
+def _langmem(url: str, workers: int) -> tuple[float, int]:
     from langgraph.store.memory import InMemoryStore
     from langmem import ReflectionExecutor, create_memory_store_manager
 
@@ -184,11 +201,11 @@ def _langmem(url: str, workers: int) -> Taken:
     with ReflectionExecutor(manager, store=store) as executor:
         seconds = _timed(executor.submit)
     kept = store.search(("memories", USER), limit=len(STATEMENTS) * 2)
-    return Taken(seconds, len(kept) - 1)
+    return seconds, len(kept)
 
 
-def _memcli(url: str, workers: int) -> Taken:
-    path = WORK / f"{workers}.db"
+def _memcli(url: str, workers: int) -> tuple[float, int]:
+    path = Path(mkdtemp(dir=WORK)) / "memories.db"
     enricher = memcli.create_memory_store_enricher(
         MODEL, namespace=NAMESPACE, store=path
     )
@@ -196,7 +213,7 @@ def _memcli(url: str, workers: int) -> Taken:
         seconds = _timed(executor.submit)
     with closing(sqlite3.connect(path)) as db:
         (kept,) = db.execute("SELECT count(*) FROM memories").fetchone()
-    return Taken(seconds, kept - 1)
+    return seconds, kept
 
 
 def _timed(submit: Callable[..., "Future[Any]"]) -> float:
