@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test lint bench bench-recall bench-scale bench-reading bench-asking \
-	bench-durability train fuzz kill siege clean
+	bench-submitting bench-durability train fuzz kill siege clean
 
 demo: $(VENV)/.installed
 	@rm -f demo.db demo.db-wal demo.db-shm demo.db.lock
@@ -39,6 +39,10 @@ bench-reading: $(VENV)/.installed-test
 # 400 threads and a server that takes half a second for each.
 bench-asking: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/asking.py
+
+# 40 conversations for LangMem's executor and for ours: a minute and a half.
+bench-submitting: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/submitting.py
 
 # What the journal costs, and a store of a million messages, which is made once and
 # kept in the temporary folder: some minutes, and 9 GB of disk.

@@ -358,8 +358,13 @@ class ReflectionExecutor:
         with self._changed:
             if self._leaving:
                 return False
-            taken = [self._take(one) for one in self._tickets.get(thread_id, [])]
+            tickets = list(self._tickets.get(thread_id, []))
+            taken = [self._take(one) for one in tickets]
+        if tickets:
             return all(taken)
+        assert self._path is not None
+        with self.enricher.file(self._path) as db:
+            return not submissions.was_undone(db, thread_id)
 
     def _take(self, ticket: _Ticket) -> bool:
         """Whether a ticket is under way from now on; who waits for one that was

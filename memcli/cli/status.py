@@ -51,6 +51,7 @@ def status(db: options.Db = None, json_: options.Json = False) -> None:
             "waiting": [
                 {"thread_id": w.thread.id, "due_at": to_text(w.due_at)} for w in waiting
             ],
+            "put_off": [id for id, one in sent.items() if one.due_at is None],
             "failed": [
                 {"thread_id": id, "error": error, "attempts": attempts}
                 for id, error, attempts in threads.failed(store)
@@ -84,6 +85,9 @@ def _print(found: dict[str, Any], now: datetime) -> None:
     for waiting in found["waiting"][:_LISTED]:
         left = format_duration(from_text(waiting["due_at"]) - now)
         out.print(Text(f"             {waiting['thread_id']}, due in {left}", "dim"))
+    if found["put_off"]:
+        what = plural(len(found["put_off"]), "thread")
+        out.print(f"  put off  {what}, until submitted again")
     out.print(f"  failed   {plural(len(found['failed']), 'thread')}")
     for failed in found["failed"][:_LISTED]:
         out.print(Text(f"             {failed['thread_id']}: {failed['error']}", "red"))

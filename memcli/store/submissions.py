@@ -136,15 +136,31 @@ def enrichers_due(db: sqlite3.Connection, now: datetime) -> list[int]:
 
 
 def next_due(db: sqlite3.Connection, enricher: int) -> datetime | None:
-    """When the next of what was submitted to an enricher is due; None for nothing."""
+    """When the next of what was submitted to an enricher is due; None for nothing.
+
+    What was undone is not counted: it is done again when somebody submits it again,
+    or calls `memcli reflect`, and not by a process that happens to be there.
+    """
     row = db.execute(
         "SELECT min(due_at) AS due_at FROM submissions WHERE enricher = ? "
         "AND thread_id IN (SELECT m.thread_id FROM messages m "
         "JOIN threads t ON t.id = m.thread_id "
-        "WHERE m.reflected_in IS NULL AND t.attempts < ?)",
+        "WHERE m.reflected_in IS NULL AND t.attempts < ?) AND thread_id NOT IN "
+        "(SELECT m.thread_id FROM undone_messages u JOIN messages m "
+        "ON m.id = u.message WHERE m.reflected_in IS NULL)",
         (enricher, MAX_ATTEMPTS),
     ).fetchone()
     return None if row["due_at"] is None else from_text(row["due_at"])
+
+
+def was_undone(db: sqlite3.Connection, thread_id: str) -> bool:
+    """Whether somebody undid what a thread gave, and it was not done again since."""
+    found = db.execute(
+        "SELECT 1 FROM messages m JOIN undone_messages u ON u.message = m.id "
+        "WHERE m.thread_id = ? AND m.reflected_in IS NULL LIMIT 1",
+        (thread_id,),
+    )
+    return found.fetchone() is not None
 
 
 def is_settled(db: sqlite3.Connection, thread_id: str, last_message: int) -> bool:

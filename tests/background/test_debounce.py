@@ -73,7 +73,9 @@ def test_a_future_that_is_cancelled_waits_for_the_next_submission(
 ) -> None:
     server, running = serve(), executor()
     running.submit(turns("I prefer tea."), of("t1"), after_seconds=30).cancel()
-    assert cli("status", "--json").json["due"] == []
+    status = cli("status", "--json").json
+    assert (status["due"], status["put_off"]) == ([], ["t1"])
+    assert "put off  1 thread" in cli("status").out
     assert "nothing that was submitted is due" in cli("reflect", "--submitted").out
     assert not server.requests
     future = running.submit(turns("I prefer jazz."), of("t1"))
@@ -313,3 +315,16 @@ def test_a_dry_run_also_tells_the_price_of_what_was_submitted(
     assert submitted["dollars"] > 0
     assert "submitted, for claude-haiku-5-5" in cli("reflect", "logs", "--dry-run").out
     assert not server.requests
+
+
+def test_what_was_undone_stays_undone_beside_a_living_executor(
+    serve: Serve, executor: Executor, cli: Cli
+) -> None:
+    serve()
+    running = executor()
+    running.submit(turns("I prefer tea."), of("t1")).result(20)
+    assert cli("undo", "1").code == 0
+    running.submit(turns("I prefer jazz."), of("t2")).result(20)
+    assert [m["text"] for m in cli("show", "--json").json] == ["The user prefers jazz."]
+    running.submit(turns("I prefer tea."), of("t1")).result(20)
+    assert len(cli("show", "--json").json) == 2
