@@ -18,9 +18,12 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from memcli.enricher import MemoryStoreEnricher, create_memory_store_enricher
+    from memcli.background.enricher import (
+        MemoryStoreEnricher,
+        create_memory_store_enricher,
+    )
+    from memcli.background.executor import ReflectionExecutor
     from memcli.errors import MemcliError
-    from memcli.executor import ReflectionExecutor
     from memcli.library import Memories
     from memcli.models import Hit, Memory, Source
 
@@ -45,10 +48,10 @@ _HOMES = {
     "MemcliError": "errors",
     "Memories": "library",
     "Memory": "models",
-    "MemoryStoreEnricher": "enricher",
-    "ReflectionExecutor": "executor",
+    "MemoryStoreEnricher": "background.enricher",
+    "ReflectionExecutor": "background.executor",
     "Source": "models",
-    "create_memory_store_enricher": "enricher",
+    "create_memory_store_enricher": "background.enricher",
 }
 
 

@@ -18,7 +18,6 @@ import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -26,11 +25,12 @@ from typing import Any
 from uuid import UUID
 
 from memcli import forks
-from memcli.enricher import Config, MemoryStoreEnricher, Store, changed, outcome
+from memcli.background.context import Config, Store
+from memcli.background.enricher import MemoryStoreEnricher, changed, outcome
+from memcli.background.tickets import Ticket, Tickets
 from memcli.errors import Interrupted, Locked, MemcliError, UsageError
 from memcli.models import Hit, Memory
 from memcli.reflection.run import Report
-from memcli.reflection.submitted import Accepted
 from memcli.store import submissions
 from memcli.when import utc_now
 
@@ -50,22 +50,10 @@ _IDLE_SECONDS = 1.0
 _LOCKED_SECONDS = 5.0
 
 
-@dataclass(eq=False, slots=True)
-class _Ticket:
-    """A submission of this process that has no result yet."""
-
-    accepted: Accepted
-    due_at: datetime
-    future: "Future[list[Memory]]" = field(default_factory=Future)
-    begun: bool = False
-    replaced: bool = False
-    told: bool = False  # that it runs, or that it was cancelled
-
-
 # Those that may have something under way when the interpreter exits.
 _living: "weakref.WeakSet[ReflectionExecutor]" = weakref.WeakSet()
 
-_Why = Callable[[_Ticket, Any], MemcliError | None]
+_Why = Callable[[Ticket, Any], MemcliError | None]
 
 
 class ReflectionExecutor:
@@ -136,13 +124,9 @@ class ReflectionExecutor:
             self._path = self.enricher.place(self._store)
         after = timedelta(seconds=after_seconds)
         accepted = self.enricher.accept(self._path, payload, config, thread_id, after)
-        ticket = _Ticket(accepted, accepted.due_at)
+        ticket = Ticket(accepted, accepted.due_at)
+        replaced = self._tickets.add(ticket)
         with self._changed:
-            waiting = self._tickets.setdefault(accepted.thread_id, [])
-            replaced = [one for one in waiting if not one.begun]
-            for one in replaced:
-                one.replaced = True
-            waiting[:] = [one for one in waiting if one.begun] + [ticket]
             self._start()
             if accepted.due_at < self._wakes_at:  # else it looks in time by itself
                 self._changed.notify_all()
@@ -220,7 +204,7 @@ class ReflectionExecutor:
 
     def _begin_anew(self) -> None:
         """A process that was forked has neither the thread nor the tickets."""
-        self._tickets: dict[str, list[_Ticket]] = {}
+        self._tickets = Tickets()
         self._changed = threading.Condition()
         self._stop = threading.Event()
         self._wakes_at = datetime.max.replace(tzinfo=UTC)
@@ -250,7 +234,7 @@ class ReflectionExecutor:
     def _warm(self) -> None:
         """A program that only submits something and leaves need not load anything."""
         with self._changed:
-            if not self._closing and not any(at <= utc_now() for at in self._due()):
+            if not self._closing and not self._tickets.due(utc_now()):
                 self._changed.wait(_IDLE_SECONDS)
             if self._closing:
                 return
@@ -267,7 +251,7 @@ class ReflectionExecutor:
         while True:
             now = utc_now()
             with self._changed:
-                due = min(self._due(), default=None)
+                due = self._tickets.soonest()
                 if self._leaving:
                     return False
                 if due is not None and due <= now:
@@ -286,14 +270,6 @@ class ReflectionExecutor:
             if time.monotonic() - looked >= self._look_every:
                 looked, left = time.monotonic(), self._left()
 
-    def _due(self) -> list[datetime]:
-        return [
-            one.due_at
-            for some in self._tickets.values()
-            for one in some
-            if not one.future.cancelled()
-        ]
-
     def _left(self) -> datetime | None:
         """When the next of what anybody submitted to this enricher is due."""
         if self._path is None or not self._path.exists():
@@ -309,8 +285,7 @@ class ReflectionExecutor:
         """One run; whether it did all there was. Every ticket that is due has its
         result or its error after it, unless another run is in the way."""
         assert self._path is not None
-        with self._changed:
-            known = {one for some in self._tickets.values() for one in some}
+        known = set(self._tickets.open())
         try:
             report = self.enricher.reflect(
                 self._path,
@@ -336,7 +311,7 @@ class ReflectionExecutor:
         else:
             ended = report.ended_by is not None or report.interrupted
 
-            def why(ticket: _Ticket, db: Any) -> MemcliError | None:
+            def why(ticket: Ticket, db: Any) -> MemcliError | None:
                 # What came while its thread was under way is the next run's.
                 mine = ended or ticket.begun or ticket in known
                 return outcome(db, ticket.accepted, report) if mine else None
@@ -351,44 +326,27 @@ class ReflectionExecutor:
         leaves does not wait for it."""
         self._settle(None)
         with self._changed:
-            return self._closing or not any(at <= utc_now() for at in self._due())
+            return self._closing or not self._tickets.due(utc_now())
 
     def _may_begin(self, thread_id: str) -> bool:
         """Whether a thread may be taken up; what is under way is not cancelled."""
         with self._changed:
             if self._leaving:
                 return False
-            tickets = list(self._tickets.get(thread_id, []))
-            taken = [self._take(one) for one in tickets]
+        tickets = self._tickets.of(thread_id)
+        taken = [self._tickets.take(one) for one in tickets]
         if tickets:
             return all(taken)
         assert self._path is not None
         with self.enricher.file(self._path) as db:
             return not submissions.was_undone(db, thread_id)
 
-    def _take(self, ticket: _Ticket) -> bool:
-        """Whether a ticket is under way from now on; who waits for one that was
-        cancelled learns of it."""
-        with self._changed:
-            if not ticket.told:
-                ticket.told = True
-                ticket.begun = ticket.future.set_running_or_notify_cancel()
-            return ticket.begun
-
     def _settle(self, why: "_Why | None") -> None:
         """Hand out the results there are; `why` tells the error of what has none."""
-        with self._changed:
-            now = utc_now()
-            open_ = [
-                ticket
-                for tickets in self._tickets.values()
-                for ticket in tickets
-                if ticket.due_at <= now and not ticket.future.cancelled()
-            ]
-        for ticket in open_:
+        for ticket in self._tickets.due(utc_now()):
             self._settle_one(ticket, why)
 
-    def _settle_one(self, ticket: _Ticket, why: "_Why | None") -> None:
+    def _settle_one(self, ticket: Ticket, why: "_Why | None") -> None:
         error: MemcliError | None = None
         found: list[Memory] | None = None
         try:
@@ -398,8 +356,8 @@ class ReflectionExecutor:
             error = unreadable if why is not None else None
         if found is None and error is None:
             return
-        self._drop(ticket)
-        if not self._take(ticket):
+        self._tickets.drop(ticket)
+        if not self._tickets.take(ticket):
             return
         if found is not None:
             ticket.future.set_result(found)
@@ -408,14 +366,14 @@ class ReflectionExecutor:
             ticket.future.set_exception(error)
 
     def _result(
-        self, ticket: _Ticket, why: "_Why | None"
+        self, ticket: Ticket, why: "_Why | None"
     ) -> tuple[list[Memory] | None, MemcliError | None]:
         assert self._path is not None
         accepted = ticket.accepted
         with self.enricher.file(self._path) as db:
             if submissions.is_settled(db, accepted.thread_id, accepted.last_message):
                 last = submissions.last_extraction(db, accepted.thread_id)
-                self._pass_on(ticket, last)
+                self._tickets.pass_on(ticket, last)
                 return changed(db, accepted), None
             row = submissions.of_thread(db, accepted.thread_id)
             if row is not None and row.due_at is not None and not ticket.begun:
@@ -424,28 +382,11 @@ class ReflectionExecutor:
                 return None, None
             return None, why(ticket, db)
 
-    def _pass_on(self, ticket: _Ticket, last_extraction: int) -> None:
-        """What this ticket has is no news to the next one of its thread."""
-        with self._changed:
-            for one in self._tickets.get(ticket.accepted.thread_id, []):
-                if one is not ticket:
-                    one.accepted = replace(
-                        one.accepted, last_extraction=last_extraction
-                    )
-
-    def _drop(self, ticket: _Ticket) -> None:
-        with self._changed:
-            tickets = self._tickets.get(ticket.accepted.thread_id, [])
-            if ticket in tickets:
-                tickets.remove(ticket)
-            if not tickets:
-                self._tickets.pop(ticket.accepted.thread_id, None)
-
-    def _cancelled(self, ticket: _Ticket) -> None:
+    def _cancelled(self, ticket: Ticket) -> None:
         """A future came to its end; perhaps its owner cancelled it."""
         if not ticket.future.cancelled():
             return
-        self._take(ticket)
+        self._tickets.take(ticket)
         if ticket.replaced or self._closing:
             return
         try:
@@ -454,7 +395,7 @@ class ReflectionExecutor:
         except RuntimeError:
             self._put_off(ticket)
 
-    def _put_off(self, ticket: _Ticket) -> None:
+    def _put_off(self, ticket: Ticket) -> None:
         """The messages of what was cancelled wait for the thread's next ones."""
         assert self._path is not None
         try:
@@ -465,14 +406,11 @@ class ReflectionExecutor:
         except MemcliError as error:
             log.warning("memcli: %s", error)
         finally:
-            self._drop(ticket)  # not before, lest it be taken up meanwhile
+            self._tickets.drop(ticket)  # not before, lest it be taken up meanwhile
 
     def _give_up(self) -> None:
         """Let go of what is left; it stays in the file."""
-        with self._changed:
-            left = [t for tickets in self._tickets.values() for t in tickets]
-            self._tickets = {}
-        for ticket in left:
+        for ticket in self._tickets.clear():
             if not ticket.future.cancel() and not ticket.future.done():
                 ticket.future.set_exception(
                     Interrupted("stopped; what was submitted stays in the file")

@@ -8,26 +8,34 @@
     enricher.process(messages, config={"configurable": {"user_id": "ana"}})
 
 It knows how to reflect and where to keep what comes of it, but not when: that is
-the executor's part (`memcli.executor`).
+the executor's part (`memcli.background.executor`).
 """
 
 import asyncio
 import logging
 import sqlite3
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from memcli import config as settings
 from memcli import forks, namespaces
-from memcli.errors import ExtractorError, Interrupted, MemcliError, UsageError
+from memcli.background.context import (
+    Config,
+    Store,
+    config_of_graph,
+    configurable,
+    place,
+    store_of_graph,
+    variables,
+)
+from memcli.background.file import OpenFile
+from memcli.errors import ExtractorError, Interrupted, MemcliError
 from memcli.extractors.base import Extractor
 from memcli.extractors.choose import check, choose
 from memcli.extractors.schemas import given
@@ -44,7 +52,6 @@ from memcli.store import memories, submissions, threads
 from memcli.store.database import (
     connect,
     explain_errors,
-    identity,
     run_lock,
     transaction,
 )
@@ -52,18 +59,6 @@ from memcli.store.lease import hold
 from memcli.when import utc_now
 
 log = logging.getLogger("memcli")
-
-Config = Mapping[str, Any]
-
-
-class _Placed(Protocol):
-    """Anything that knows its database: `memcli.open(path)`, a LangGraph store."""
-
-    @property
-    def path(self) -> Path: ...
-
-
-Store = str | PathLike[str] | _Placed
 
 
 def create_memory_store_enricher(
@@ -137,7 +132,7 @@ class MemoryStoreEnricher:
         self._choosing = threading.Lock()
         self._opening = threading.Lock()
         self._searched: dict[Path, Memories] = {}
-        self._files: dict[Path, _File] = {}
+        self._files: dict[Path, OpenFile] = {}
         forks.begin_anew(self, MemoryStoreEnricher._forget_connections)
 
     def process(
@@ -229,7 +224,7 @@ class MemoryStoreEnricher:
         known = self.known_place(store)
         if known is not None:
             return known
-        graphs = _store_of_graph()
+        graphs = store_of_graph()
         if graphs is not None:
             return place(graphs)
         if self._default_path == settings.default_db():
@@ -252,10 +247,10 @@ class MemoryStoreEnricher:
         if isinstance(messages, Mapping) and "messages" in messages:
             messages = messages["messages"]
         if config is None:
-            config = _config_of_graph()
+            config = config_of_graph()
         named = thread_id
         if named is None or named == "":
-            named = _configurable(config).get("thread_id")
+            named = configurable(config).get("thread_id")
         conversation = Conversation(
             messages,  # type: ignore[arg-type]  # looked at when they are read
             None if named is None or named == "" else str(named),
@@ -277,7 +272,7 @@ class MemoryStoreEnricher:
         """The database for short work; one connection, one user at a time."""
         with self._opening:
             if path not in self._files:
-                self._files[path] = _File(path)
+                self._files[path] = OpenFile(path)
         with self._files[path].used() as db:
             yield db
 
@@ -334,28 +329,6 @@ class MemoryStoreEnricher:
             return self._extractor
 
 
-class _File:
-    """A connection with its lock, to the file that is there now."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._db: sqlite3.Connection | None = None
-        self._opened: tuple[int, int] | None = None
-
-    @contextmanager
-    def used(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, explain_errors(self._path):
-            # What is written to a file that was deleted or replaced is lost.
-            if self._db is not None and self._opened != identity(self._path):
-                self._db.close()
-                self._db = None
-            if self._db is None:
-                self._db = connect(self._path, notice=log.warning)
-                self._opened = identity(self._path)
-            yield self._db
-
-
 class _Logged(Silence):
     """Tells a program's log what a run tells a person."""
 
@@ -388,62 +361,7 @@ def outcome(
     )
 
 
-def place(store: Store) -> Path:
-    """The path of a store's database. Raises UsageError for a store of another kind."""
-    if isinstance(store, str | PathLike):
-        return Path(store).expanduser()
-    path = getattr(store, "path", None)
-    if isinstance(path, Path):
-        return path
-    raise UsageError(
-        f"a {type(store).__name__} cannot keep memories: give store=memcli.open(path)"
-    )
-
-
-def variables(template: str, config: Config | None) -> dict[str, str]:
-    """What a template asks for, and who the user is, from a call's config; nothing
-    else of it is looked at, since it may hold anything."""
-    known = _configurable(_config_of_graph() if config is None else config)
-    names = {*namespaces.variables(template), "user_id"} - {"thread_id"}
-    return {
-        name: str(known[name])
-        for name in sorted(names)
-        if isinstance(known.get(name), str | int | UUID) and str(known[name]).strip()
-    }
-
-
-def _configurable(config: Config | None) -> Mapping[str, Any]:
-    whole: Any = {} if config is None else config
-    found = whole.get("configurable", {}) if isinstance(whole, Mapping) else None
-    if not isinstance(found, Mapping):
-        raise UsageError('config: write {"configurable": {"thread_id": …}}')
-    return found
-
-
 def _template(namespace: str | Sequence[str] | None) -> str | None:
     if namespace is None or isinstance(namespace, str):
         return namespace
     return "/".join(namespace)
-
-
-def _config_of_graph() -> Config:
-    """The config of the LangGraph run that we are called in, if we are in one."""
-    if "langgraph.config" not in sys.modules:
-        return {}
-    from langgraph.config import get_config
-
-    try:
-        return get_config()
-    except RuntimeError:
-        return {}
-
-
-def _store_of_graph() -> Any:
-    if "langgraph.config" not in sys.modules:
-        return None
-    from langgraph.config import get_store
-
-    try:
-        return get_store()
-    except (RuntimeError, KeyError):
-        return None

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from memcli import ReflectionExecutor, create_memory_store_enricher
-from memcli.enricher import MemoryStoreEnricher
+from memcli.background.enricher import MemoryStoreEnricher
 from memcli.errors import StoreError
 from memcli.store.database import connect
 from tests.asking.conftest import extractions

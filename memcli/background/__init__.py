@@ -1,0 +1,1 @@
+"""Reflection behind a program: submit now, find it in the next conversation."""
