@@ -285,7 +285,7 @@ class ReflectionExecutor:
         """One run; whether it did all there was. Every ticket that is due has its
         result or its error after it, unless another run is in the way."""
         assert self._path is not None
-        known = set(self._tickets.open())
+        known = set(self._tickets.due(utc_now()))
         try:
             report = self.enricher.reflect(
                 self._path,
