@@ -2,10 +2,12 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from concurrent.futures import wait
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +141,9 @@ def test_reflect_does_it_the_way_it_was_submitted(
     with memcli.ReflectionExecutor(
         enricher(instructions="Mind the drinks.", namespace="agents/{user_id}")
     ) as running:
-        running.submit(turns("I prefer tea."), of("t1"), after_seconds=1)
+        running.submit(turns("I prefer tea."), of("t1"), after_seconds=1800)
     write_lines(Path("logs/a.jsonl"), said("I prefer mornings.", thread="own"))
-    time.sleep(1.01)
+    _time_passes()
     done = cli("reflect", "logs", "--extractor", "offline", "--json").json
     assert done["threads"]["reflected"] == ["own"]
     (submitted,) = done["submissions"]
@@ -159,8 +161,8 @@ def test_a_missing_key_makes_reflect_say_so_and_keep_what_was_submitted(
 ) -> None:
     serve()
     with memcli.ReflectionExecutor(enricher()) as running:
-        running.submit(turns("I prefer tea."), of("t1"), after_seconds=0.3)
-    time.sleep(0.31)
+        running.submit(turns("I prefer tea."), of("t1"), after_seconds=1800)
+    _time_passes()
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     monkeypatch.delenv("ANTHROPIC_BASE_URL")
     found = cli("reflect", "--submitted")
@@ -293,6 +295,12 @@ def test_an_outage_is_told_and_tried_again_later_but_not_all_the_time(
     assert len(cli("show", "--json").json) == 2  # what had failed was due, too
 
 
+def _time_passes() -> None:
+    """What waits is due now."""
+    with closing(sqlite3.connect("memories.db")) as db, db:
+        db.execute("UPDATE submissions SET due_at = '2026-01-01T00:00:00.000Z'")
+
+
 def _until(true: Any) -> None:
     end = time.monotonic() + 20
     while not true():
@@ -305,9 +313,9 @@ def test_a_dry_run_also_tells_the_price_of_what_was_submitted(
 ) -> None:
     server = serve()
     with memcli.ReflectionExecutor(enricher()) as running:
-        running.submit(turns("I prefer tea."), of("t1"), after_seconds=0.3)
+        running.submit(turns("I prefer tea."), of("t1"), after_seconds=1800)
     write_lines(Path("logs/a.jsonl"), said("I prefer jazz.", thread="own"))
-    time.sleep(0.31)
+    _time_passes()
     found = cli("reflect", "logs", "--dry-run", "--json").json
     assert [thread["thread_id"] for thread in found["threads"]] == ["own"]
     (submitted,) = found["submissions"]
