@@ -1,6 +1,5 @@
 """The Python face of a database: `memcli.open(path)`."""
 
-import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -109,6 +108,8 @@ class Memories:
 
     async def asearch(self, query: str, **more: Any) -> list[Hit]:
         """`search`, off the event loop."""
+        import asyncio  # a search from the command line does not pay for it
+
         return await asyncio.to_thread(self.search, query, **more)
 
     @property

@@ -1,26 +1,25 @@
 """`memcli reflect PATH…`: transcripts → memories."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from memcli.cli import options
 from memcli.cli.wording import print_json
 from memcli.errors import Interrupted, UsageError
+from memcli.store import submissions
 from memcli.store.database import copied, is_up_to_date, run_lock
 from memcli.when import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from memcli.cli.log import Log
     from memcli.extractors.choose import Wanted
     from memcli.reflection.progress import Listener
-    from memcli.reflection.recipes import Means
     from memcli.reflection.run import Report, Request
     from memcli.reflection.takeover import Taken
 
@@ -110,7 +109,6 @@ def reflect(
         from memcli.cli import running  # the other commands do not need it
         from memcli.extractors.choose import check
         from memcli.reflection.consolidate import Allowed
-        from memcli.reflection.recipes import means
 
         allowed = Allowed(not no_inserts, not no_updates, not no_deletes)
         otherwise = dry_run or plan is not None or batch or stale
@@ -130,11 +128,11 @@ def reflect(
             _plan(path, plan.expanduser(), planned, asked, told, wait)
         elif dry_run:
             path = options.database_path(values)
-            _preview(path, request, asked, means(values), told.listener, json_)
+            _preview(path, request, asked, values, told.listener, json_)
         else:
             path = running.prepared_database(values)
             wished = None if submitted else request
-            _run(path, wished, asked, means(values), told, wait)
+            _run(path, wished, asked, values, told, wait)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +149,7 @@ def _run(
     path: Path,
     request: "Request | None",
     asked: "Wanted",
-    by: "Means",
+    values: Mapping[str, Any],
     told: _Told,
     wait: bool,
 ) -> None:
@@ -161,8 +159,8 @@ def _run(
     from memcli.cli.report import print_reports, reports_json
     from memcli.reflection.reflect import reflect as run
     from memcli.reflection.run import Report
-    from memcli.reflection.takeover import reflect_submitted
 
+    taken: list[Taken] = []
     with (
         running.stoppable() as stop,
         running.working(path, stop, wait=wait) as (store, lease),
@@ -173,8 +171,12 @@ def _run(
         if request is not None:
             choose = running.chooser(asked, heard, stop)
             report = run(store, request, choose, utc_now, heard, stop, lease)
-        by = by.without(report.cost.dollars)
-        taken = reflect_submitted(store, by, utc_now, heard, stop, lease)
+        if submissions.enrichers_due(store, utc_now()):
+            from memcli.reflection.recipes import means
+            from memcli.reflection.takeover import reflect_submitted
+
+            by = means(values).without(report.cost.dollars)
+            taken = reflect_submitted(store, by, utc_now, heard, stop, lease)
     own = None if request is None else report
     if told.log is not None:
         with redirect_stdout(told.log):
@@ -255,7 +257,7 @@ def _preview(
     path: Path,
     request: "Request",
     asked: "Wanted",
-    by: "Means",
+    values: Mapping[str, Any],
     listener: "Listener",
     as_json: bool,
 ) -> None:
@@ -265,6 +267,7 @@ def _preview(
     from memcli.cli.progress import Lines
     from memcli.extractors.choose import choose
     from memcli.reflection.preview import preview
+    from memcli.reflection.recipes import means
     from memcli.reflection.takeover import preview_submitted
 
     with (
@@ -276,7 +279,7 @@ def _preview(
     ):
         extractor, _ = choose(asked, stop, dry=True)
         found = preview(store, request, extractor, utc_now, listener, stop)
-        also = preview_submitted(store, by, utc_now, listener, stop)
+        also = preview_submitted(store, means(values), utc_now, listener, stop)
     if as_json:
         more = {"submissions": [preview_json(one) for one in also]} if also else {}
         print_json(preview_json(found) | more)

@@ -2,13 +2,15 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memcli.cli.wording import counts, dollars, plural
 from memcli.models import Op
 from memcli.reflection.reflect import Report
-from memcli.reflection.takeover import Taken
 from memcli.when import format_duration, to_text, utc_now
+
+if TYPE_CHECKING:
+    from memcli.reflection.takeover import Taken
 
 
 def report_json(report: Report) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def report_json(report: Report) -> dict[str, Any]:
     }
 
 
-def reports_json(report: Report, taken: Sequence[Taken]) -> dict[str, Any]:
+def reports_json(report: Report, taken: "Sequence[Taken]") -> dict[str, Any]:
     """The run over transcripts, and those over what programs submitted, if any."""
     found = report_json(report)
     if taken:
@@ -76,7 +78,7 @@ def reports_json(report: Report, taken: Sequence[Taken]) -> dict[str, Any]:
     return found
 
 
-def print_reports(report: Report | None, taken: Sequence[Taken]) -> None:
+def print_reports(report: Report | None, taken: "Sequence[Taken]") -> None:
     """The same for people; without a run over transcripts if there was none."""
     if report is not None:
         print_report(report)

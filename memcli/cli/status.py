@@ -9,8 +9,7 @@ from memcli.cli import options
 from memcli.cli.render import console
 from memcli.cli.runs import run_line
 from memcli.cli.wording import ago, dollars, plural, print_json, size
-from memcli.reflection.due import split_by_quiet
-from memcli.reflection.pending import not_yet
+from memcli.reflection.due import not_yet, split_by_quiet
 from memcli.store import (
     batches,
     files,
@@ -38,9 +37,9 @@ def status(db: options.Db = None, json_: options.Json = False) -> None:
         read = [thread for thread in new if thread.id not in sent]
         quiet = parse_duration(values["quiet-period"])
         due, waiting = split_by_quiet(read, quiet, now)
-        waiting += not_yet(new, sent, now)
-        taken = {id: one.due_at for id, one in sent.items()}
-        due += [t for t in new if (at := taken.get(t.id)) is not None and at <= now]
+        times = {id: one.due_at for id, one in sent.items()}
+        waiting += not_yet(new, times, now)
+        due += [t for t in new if (at := times.get(t.id)) is not None and at <= now]
         found: dict[str, Any] = {
             "db": str(path),
             "bytes": path.stat().st_size,

@@ -6,7 +6,7 @@ wait anew (the debounce of LangMem's ReflectionExecutor, over files).
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,6 +39,18 @@ def split_by_quiet(
         else:
             waiting.append(Waiting(thread, due_at))
     return due, waiting
+
+
+def not_yet(
+    threads: Iterable[Thread], due_at: Mapping[str, datetime | None], now: datetime
+) -> list[Waiting]:
+    """Submitted threads whose time has not come; `due_at` is None for one that was
+    put off."""
+    return [
+        Waiting(thread, at)
+        for thread in threads
+        if (at := due_at.get(thread.id)) is not None and at > now
+    ]
 
 
 # What is said to the program, not to anybody: `/clear`, `/model opus`.

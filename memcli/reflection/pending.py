@@ -1,13 +1,12 @@
 """What is due in the store, with the namespaces it goes to."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from memcli import namespaces
 from memcli.extractors.base import Extractor
 from memcli.models import Thread
-from memcli.reflection.due import Waiting, split_by_quiet
+from memcli.reflection.due import Waiting, not_yet, split_by_quiet
 from memcli.reflection.run import Request
 from memcli.store import extractions, submissions, threads
 from memcli.store.database import transaction
@@ -33,18 +32,8 @@ def due_threads(
     read = [thread for thread in new if thread.id not in sent]
     due, waiting = split_by_quiet(read, request.quiet, now)
     named = [(thread, _namespace(thread, request)) for thread in due]
-    return named, waiting + not_yet(new, sent, now)
-
-
-def not_yet(
-    new: Sequence[Thread], sent: Mapping[str, Submission], now: datetime
-) -> list[Waiting]:
-    """Submitted threads that are not due yet, without those that were put off."""
-    return [
-        Waiting(thread, due_at)
-        for thread in new
-        if thread.id in sent and (due_at := sent[thread.id].due_at) and due_at > now
-    ]
+    times = {id: submission.due_at for id, submission in sent.items()}
+    return named, waiting + not_yet(new, times, now)
 
 
 def is_still_due(

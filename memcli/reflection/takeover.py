@@ -5,18 +5,21 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from memcli.errors import Interrupted, LeaseLost, MemcliError
 from memcli.extractors.base import Extractor
 from memcli.extractors.choose import Wanted, choose
 from memcli.reflection import recipes
-from memcli.reflection.preview import Preview, preview
 from memcli.reflection.progress import Listener
 from memcli.reflection.recipes import Means
 from memcli.reflection.reflect import reflect
 from memcli.reflection.run import Report
 from memcli.store import submissions
 from memcli.store.lease import Lease
+
+if TYPE_CHECKING:
+    from memcli.reflection.preview import Preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,10 @@ def preview_submitted(
     clock: Callable[[], datetime],
     listener: Listener,
     stop: threading.Event,
-) -> list[Preview]:
+) -> "list[Preview]":
     """What that would send, and what it would cost; nothing is sent."""
+    from memcli.reflection.preview import preview  # brings what only a dry run needs
+
     found = []
     for number in submissions.enrichers_due(db, clock()):
         recipe = recipes.from_plain(submissions.recipe_of(db, number))
