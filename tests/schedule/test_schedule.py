@@ -187,8 +187,8 @@ def test_claude_without_key_or_file_fails_at_night(
     night = machine.at_night(line)
     assert (night.code, night.out) == (2, "")
     assert night.err == (
-        "memcli: --extractor claude needs ANTHROPIC_API_KEY in the environment, or "
-        "--key-file with a file that holds the key\n"
+        "memcli: the claude extractor needs ANTHROPIC_API_KEY in the environment, or "
+        "a file that holds the key, named by --key-file or the setting key-file\n"
     )
 
 
