@@ -93,7 +93,7 @@ def create_memory_store_enricher(
         name: value.value
         for name, value in settings.load(
             {
-                "namespace": _template(namespace),
+                "namespace": namespaces.as_path(namespace),
                 "min-confidence": min_confidence,
                 "budget": None if budget is None else str(budget),
             }
@@ -174,10 +174,10 @@ class MemoryStoreEnricher:
         """The memories that answer a query, best first; of this enricher's namespace,
         filled from `config`, unless another is given. `more` is as for
         `memcli.open(path).search`."""
-        within = _template(namespace)
+        within = namespaces.as_path(namespace)
         if within is None:
             known = variables(self.namespace, config)
-            within = namespaces.fill(self.namespace, known, "search")
+            within = namespaces.fill_from_call(self.namespace, known)
         path = self.place(store)
         if path not in self._searched:
             self._searched[path] = Memories(path)
@@ -360,7 +360,7 @@ def place(store: Store) -> Path:
     if isinstance(path, Path):
         return path
     raise UsageError(
-        f"a {type(store).__name__} cannot keep memories: give store=memcli.open(path)"
+        f"{type(store).__name__} cannot keep memories: give store=memcli.open(path)"
     )
 
 
@@ -381,12 +381,6 @@ def _configurable(config: Config | None) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         raise UsageError('config: write {"configurable": {"thread_id": …}}')
     return found
-
-
-def _template(namespace: str | Sequence[str] | None) -> str | None:
-    if namespace is None or isinstance(namespace, str):
-        return namespace
-    return "/".join(namespace)
 
 
 def _config_of_graph() -> Config:

@@ -63,7 +63,7 @@ def accept(
     """
     name = clean(given.thread_id) if given.thread_id else None
     known = {**given.variables, **({"thread_id": name} if name else {})}
-    namespace = namespaces.fill(template, known, name or "submitted without an id")
+    namespace = namespaces.fill_from_call(template, known)
     metadata = {key: given.variables[key] for key in given.variables}
     read = read_given(given.messages, name or "", metadata, now)
     with transaction(db):
