@@ -204,9 +204,7 @@ class MemoryStoreEnricher:
         graphs = _store_of_graph()
         if graphs is not None:
             return place(graphs)
-        if self._default_path == settings.default_db():
-            self._default_path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-        return self._default_path
+        return settings.prepared(self._default_path)
 
     def known_place(self, store: Store | None = None) -> Path | None:
         """Where the database is, if that was said."""

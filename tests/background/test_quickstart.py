@@ -88,6 +88,21 @@ def test_a_time_that_is_none_is_told_at_once(
         made.search("tea", config=of("t1"), before="2026-09-01")
 
 
+def test_without_a_path_it_is_the_database_of_the_command_line(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MEMCLI_DB")  # what is left is in the platform's data folder
+    with memcli.open() as store:
+        assert store.search("tea") == []
+    assert cli("add", "Ana drinks tea.", "-n", "memories/ana").code == 0
+    with memcli.open() as store:
+        assert [hit.text for hit in store.search("tea")] == ["Ana drinks tea."]
+    monkeypatch.setenv("MEMCLI_DB", "other.db")
+    assert cli("add", "Ben drinks coffee.", "-n", "memories/ben").code == 0
+    with memcli.open() as store:
+        assert [hit.text for hit in store.search("drink")] == ["Ben drinks coffee."]
+
+
 def test_a_search_takes_a_namespace_as_a_path_or_as_its_segments(
     enricher: Enricher,
 ) -> None:
