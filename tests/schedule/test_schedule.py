@@ -69,6 +69,8 @@ def test_installing_twice_changes_nothing_and_removing_all(
     assert machine.crontab.read_bytes() == once.replace(b"30 3 *", b"0 5 *")
     cli(*given, "--name", "other")
     shown = cli("schedule", "show", "--json").json
+    assert cli("schedule", "--json").json == shown
+    assert cli("schedule", "--json", "remove").code == 2
     assert [(job["name"], job["at"]) for job in shown] == [
         ("nightly", "05:00"), ("other", "03:30"),
     ]  # fmt: skip
