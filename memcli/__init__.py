@@ -55,15 +55,21 @@ _HOMES = {
 }
 
 
-def open(path: "str | PathLike[str]") -> "Memories":
+def open(path: "str | PathLike[str] | None" = None) -> "Memories":
     """Open a database, to search it or as the `store` of an enricher; a context
-    manager.
+    manager. Without a path it is the one that the command line uses.
 
     One that is not there yet has nothing in it; what is submitted makes it. Raises
     memcli.errors.StoreError when the path cannot be a database of ours.
     """
     from memcli.library import Memories  # numpy and sqlite3 only when used
 
+    if path is None:
+        from pathlib import Path
+
+        from memcli import config
+
+        path = config.prepared(Path(config.load({})["db"].value).expanduser())
     return Memories(path)
 
 

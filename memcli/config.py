@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from memcli.errors import UsageError
+from memcli.errors import StoreError, UsageError
 
 FILE_NAME = "memcli.toml"
 
@@ -119,6 +119,17 @@ def default_db() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("memcli")) / "memories.db"
+
+
+def prepared(database: Path) -> Path:
+    """The same path. The platform's data folder is ours to make; any other is the
+    user's. Raises StoreError."""
+    if database == default_db():
+        try:
+            database.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{database.parent}: {error.strerror}") from error
+    return database
 
 
 def _resolve(

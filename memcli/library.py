@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from os import PathLike
@@ -14,6 +14,7 @@ from memcli import forks
 from memcli.embeddings.choose import Encoder, encoder
 from memcli.errors import StoreError, UsageError
 from memcli.models import Hit
+from memcli.namespaces import as_path
 from memcli.store import vectors
 from memcli.store.database import check_path, connect_to_read, explain_errors, identity
 from memcli.store.nearest import Warm
@@ -53,7 +54,7 @@ class Memories:
         *,
         scope: Scope = "memories",
         limit: int = 10,
-        namespace: str | None = None,
+        namespace: str | Sequence[str] | None = None,
         before: datetime | None = None,
         after: datetime | None = None,
         superseded: bool = False,
@@ -64,13 +65,15 @@ class Memories:
     ) -> list[Hit]:
         """The memories, messages or both that answer a query, best first.
 
-        `namespace` takes in everything below it. `before` and `after` bound the
-        time a memory began to hold, or a message was sent. `as_of` asks what was
-        true then, and `known_at` what was believed then; of messages neither is
-        known. Hits that say the same are one, with the ids of the others in `also`.
-        `weighing` is what counts beside relevance; with `related` there are only hits
-        that something ties to the query, and may be none. A naive time is read as UTC.
-        Raises UsageError for an unknown scope or a limit below 1.
+        `namespace`, a path or its segments, takes in everything below it. `before`
+        and `after` bound the time a memory began to hold, or a message was sent.
+        `as_of` asks what was true then, and `known_at` what was believed then; of
+        messages neither is known. Hits that say the same are one, with the ids of the
+        others in `also`. `weighing` is what counts beside relevance; with
+        `related` there are only hits that something ties to the query, and may be none.
+        A naive time is read as UTC.
+
+        Raises UsageError for an unknown scope, a limit below 1, or a time that is none.
         """
         if limit < 1:
             raise UsageError("limit must be at least 1")
@@ -89,7 +92,7 @@ class Memories:
                     text=query,
                     vector=self._vector(query),
                     limit=min(int(limit), MOST),
-                    namespace=namespace,
+                    namespace=as_path(namespace),
                     before=_utc(before),
                     after=_utc(after),
                     superseded=superseded,
@@ -189,6 +192,8 @@ class Memories:
 
 
 def _utc(moment: datetime | None) -> datetime | None:
+    if not isinstance(moment, datetime | None):
+        raise UsageError(f"{moment!r} is no time; give a datetime")
     if moment is not None and moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     return moment

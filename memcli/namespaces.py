@@ -44,19 +44,53 @@ def fill(template: str, metadata: Mapping[str, str], thread_id: str) -> str:
     Raises NamespaceError naming the thread and the variable that is missing.
     """
 
-    def value(match: re.Match[str]) -> str:
-        name, default = match[1], match[2]
-        found = _UNSAFE.sub("_", metadata.get(name, "").strip())
-        if found or default:
-            return found or default
+    name = _lacking(template, metadata)
+    if name is not None:
         known = ", ".join(sorted(metadata)) or "nothing"
         raise NamespaceError(
             f"thread {thread_id}: the namespace {template!r} needs {name!r}, but the "
             f"thread's metadata has {known}; give --set {name}=… or a default, "
             f"{{{name}:-…}}"
         )
+    return _filled(template, metadata)
 
-    return _VARIABLE.sub(value, template)
+
+def fill_from_call(template: str, known: Mapping[str, str]) -> str:
+    """The namespace of what a program hands over, or asks for.
+
+    Raises NamespaceError naming what its config lacks.
+    """
+    name = _lacking(template, known)
+    if name is not None:
+        raise NamespaceError(
+            f"the namespace {template!r} needs {name!r}: give "
+            f'config={{"configurable": {{"{name}": …}}}}, or the namespace a default, '
+            f"{{{name}:-…}}"
+        )
+    return _filled(template, known)
+
+
+def _lacking(template: str, values: Mapping[str, str]) -> str | None:
+    """The first variable that has neither a value nor a default."""
+    found = (match[1] for match in _VARIABLE.finditer(template) if not match[2])
+    return next((name for name in found if not _segment(values, name)), None)
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    return _VARIABLE.sub(
+        lambda match: _segment(values, match[1]) or match[2] or "", template
+    )
+
+
+def _segment(values: Mapping[str, str], name: str) -> str:
+    return _UNSAFE.sub("_", values.get(name, "").strip())
+
+
+def as_path(namespace: str | Sequence[str] | None) -> str | None:
+    """A namespace or template that a program gave as a path, or as its segments."""
+    if namespace is None or isinstance(namespace, str):
+        return namespace
+    return "/".join(namespace)
 
 
 def plain(name: str) -> str:
@@ -86,8 +120,14 @@ def includes(outer: str, inner: str) -> bool:
 def from_labels(labels: Sequence[str]) -> str:
     """The namespace of a tuple of labels; `to_labels` gives them back.
 
-    Raises NamespaceError for no label, an empty one, and one that is no text.
+    Raises NamespaceError for no label, an empty one, and one that is no text; also
+    for a text in place of the tuple, whose letters would be taken for labels.
     """
+    if isinstance(labels, str):
+        raise NamespaceError(
+            f"namespace {labels!r} is text; write a tuple of labels, such as "
+            f"{tuple(labels.split('/'))!r}"
+        )
     if not labels or not all(labels):
         raise NamespaceError(f"namespace {tuple(labels)!r} has an empty label")
     namespace = "/".join(

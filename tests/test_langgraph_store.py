@@ -277,6 +277,8 @@ def test_namespaces_and_keys_that_are_none_are_refused(store: MemoryStore) -> No
             store.put(namespace, "k", {})
     with pytest.raises(NamespaceError):
         store.put(("\ud800",), "k", {})
+    with pytest.raises(NamespaceError, match=r"\('memories', 'ines'\)"):
+        store.put("memories/ines", "k", {})  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="key"):
         store.put(ME, "\ud800", {})
     with pytest.raises(NotImplementedError):

@@ -72,6 +72,15 @@ def _profiles_folder() -> Path:
     ).expanduser()
 
 
+def check_address() -> None:
+    """Raise UsageError for an address that no request could be sent to."""
+    base = os.environ.get(_BASE)
+    if base is not None and not base.startswith(("http://", "https://")):
+        raise UsageError(
+            f"{_BASE} must begin with http:// or https://; unset it for the API itself"
+        )
+
+
 def address() -> str:
     """Where requests go, for messages."""
     base = os.environ.get(_BASE)

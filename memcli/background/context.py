@@ -31,7 +31,7 @@ def place(store: Store) -> Path:
     if isinstance(path, Path):
         return path
     raise UsageError(
-        f"a {type(store).__name__} cannot keep memories: give store=memcli.open(path)"
+        f"{type(store).__name__} cannot keep memories: give store=memcli.open(path)"
     )
 
 

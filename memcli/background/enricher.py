@@ -94,7 +94,7 @@ def create_memory_store_enricher(
         name: value.value
         for name, value in settings.load(
             {
-                "namespace": _template(namespace),
+                "namespace": namespaces.as_path(namespace),
                 "min-confidence": min_confidence,
                 "budget": None if budget is None else str(budget),
             }
@@ -190,10 +190,10 @@ class MemoryStoreEnricher:
         """The memories that answer a query, best first; of this enricher's namespace,
         filled from `config`, unless another is given. `more` is as for
         `memcli.open(path).search`."""
-        within = _template(namespace)
+        within = namespaces.as_path(namespace)
         if within is None:
             known = variables(self.namespace, config)
-            within = namespaces.fill(self.namespace, known, "search")
+            within = namespaces.fill_from_call(self.namespace, known)
         path = self.place(store)
         if path not in self._searched:
             self._searched[path] = Memories(path)
@@ -227,9 +227,7 @@ class MemoryStoreEnricher:
         graphs = store_of_graph()
         if graphs is not None:
             return place(graphs)
-        if self._default_path == settings.default_db():
-            self._default_path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-        return self._default_path
+        return settings.prepared(self._default_path)
 
     def known_place(self, store: Store | None = None) -> Path | None:
         """Where the database is, if that was said."""
@@ -359,9 +357,3 @@ def outcome(
     return ExtractorError(
         failed.get(accepted.thread_id, "not done in this run; it stays due")
     )
-
-
-def _template(namespace: str | Sequence[str] | None) -> str | None:
-    if namespace is None or isinstance(namespace, str):
-        return namespace
-    return "/".join(namespace)

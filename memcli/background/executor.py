@@ -116,8 +116,8 @@ class ReflectionExecutor:
         what `MemoryStoreEnricher.process` does about its arguments, and RuntimeError
         after `shutdown`.
         """
-        if not 0 <= after_seconds < 10**9:
-            raise UsageError("after_seconds must be 0 or more")
+        if not isinstance(after_seconds, int | float) or not 0 <= after_seconds < 10**9:
+            raise UsageError("after_seconds must be a number, 0 or more")
         if self._closing:
             raise RuntimeError("this executor was shut down")
         if self._path is None:

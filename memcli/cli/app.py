@@ -1,5 +1,6 @@
 """The commands, put together. Only the one that is called is imported."""
 
+import inspect
 from importlib import import_module
 from typing import Annotated
 
@@ -26,7 +27,15 @@ def command(name: str) -> TyperCommand | TyperGroup:
         found = alone
     made = typer.main.get_command(found)
     assert isinstance(made, TyperCommand | TyperGroup)
+    for one in (made, *getattr(made, "commands", {}).values()):
+        one.help = _flowing(one.help)
     return made
+
+
+def _flowing(help: str | None) -> str:
+    """A docstring without the ends of its lines, which are not those of a terminal."""
+    paragraphs = inspect.cleandoc(help or "").split("\n\n")
+    return "\n\n".join(" ".join(one.split()) for one in paragraphs)
 
 
 class _Commands(TyperGroup):

@@ -82,6 +82,9 @@ def export(
         found = memories.select(
             store, namespace=namespace, superseded=superseded, as_of=then
         )
+        mistyped = options.elsewhere(store, namespace) if not found else None
+    if mistyped is not None and not quiet:
+        options.notice(mistyped)
     if into is not None:
         from memcli.agentfile.update import update
         from memcli.store.ranking import Weighing

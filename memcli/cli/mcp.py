@@ -1,13 +1,14 @@
 """`memcli mcp`: the memories as tools for agents, over the Model Context Protocol."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from memcli.cli import options
-from memcli.errors import UsageError
+from memcli.errors import MemcliError, UsageError
 from memcli.store.ranking import Weighing
 
 _PORT = 8765
@@ -85,6 +86,8 @@ def mcp(
         ),
         options.notice,
     )
+    if not write:  # who writes may begin a namespace
+        _tell_of_slips(options.database_path(values), namespace or [])
     token = read_token(token_file.expanduser()) if token_file is not None else None
     tools = server.build(desk, write=write)
     try:
@@ -102,3 +105,14 @@ def mcp(
             transports.over_stdio(tools)
     finally:
         desk.close()
+
+
+def _tell_of_slips(database: Path, namespaces: list[str]) -> None:
+    """Say where a name has nothing to serve, in the client's log; a database that
+    cannot be read yet is told of when a tool is called."""
+    with suppress(MemcliError):
+        if database.exists():
+            with options.opened(database) as db:
+                told = [options.elsewhere(db, name) for name in namespaces]
+            for text in filter(None, told):
+                options.notice(text)

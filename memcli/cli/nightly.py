@@ -26,8 +26,8 @@ from memcli.schedule.job import Job
 # What a run at night says where, or does not do at all.
 _OURS = ("paths", "db", "extractor", "key_file", "log", "wait", "quiet")
 _NEVER = {
-    "dry_run": "--dry-run is for looking; leave it out",
-    "plan": "--plan is for looking; leave it out",
+    "dry_run": "leave out --dry-run; --print shows what would be installed",
+    "plan": "leave out --plan; a schedule makes the changes",
     "json_": "nobody reads the report of a night; leave out --json",
 }
 _FILES = ("instructions",)

@@ -13,6 +13,8 @@ import typer
 from memcli import config
 from memcli.errors import UsageError
 from memcli.models import Memory
+from memcli.namespaces import includes
+from memcli.store import memories
 from memcli.store.database import (
     connect,
     connect_to_read,
@@ -21,6 +23,9 @@ from memcli.store.database import (
     transaction,
 )
 from memcli.when import parse_moment, utc_now
+
+# As many names as a message may list.
+_FEW = 8
 
 Db = Annotated[
     str | None,
@@ -229,6 +234,18 @@ def memory(db: sqlite3.Connection, id: str) -> Memory:
     if found is None:
         raise UsageError(f"no memory {id}; `memcli show` lists them")
     return found
+
+
+def elsewhere(db: sqlite3.Connection, namespace: str | None) -> str | None:
+    """What to say where a namespace has no memories, but others have: it may be
+    mistyped, such as `anna` for `memories/anna`."""
+    if namespace is None:
+        return None
+    there = memories.namespaces(db)
+    if not there or any(includes(namespace.rstrip("/"), one) for one in there):
+        return None
+    few = there if len(there) <= _FEW else [*there[: _FEW - 1], "others"]
+    return f"no memories in {namespace}; there are some in {', '.join(few)}"
 
 
 def notice(text: str) -> None:

@@ -11,8 +11,8 @@ from typing import Any, TextIO
 from memcli import config, namespaces
 from memcli.cli import options
 from memcli.cli.progress import Lines
-from memcli.config import default_db
-from memcli.errors import Interrupted, StoreError, UsageError
+from memcli.config import prepared
+from memcli.errors import Interrupted, UsageError
 from memcli.extractors.base import Extractor
 from memcli.extractors.choose import Wanted, choose
 from memcli.reflection.progress import Listener, Silence
@@ -110,15 +110,8 @@ def check_paths(paths: Sequence[str], submitted: bool, otherwise: bool) -> None:
 
 
 def prepared_database(values: Mapping[str, Any]) -> Path:
-    """Where the database is. The platform's data folder is ours to make; any
-    other is the user's."""
-    path = options.database_path(values)
-    if path == default_db():
-        try:
-            path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{path.parent}: {error.strerror}") from error
-    return path
+    """Where the database is, in a folder that is there if it is ours to make."""
+    return prepared(options.database_path(values))
 
 
 def listener(stream: TextIO, *, quiet: bool) -> Listener:

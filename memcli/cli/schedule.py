@@ -36,9 +36,11 @@ schedule = typer.Typer(
 
 
 @schedule.callback()
-def _alone(context: typer.Context) -> None:
+def _alone(context: typer.Context, json_: options.Json = False) -> None:
     if context.invoked_subcommand is None:
-        show()
+        show(json_)
+    elif json_:
+        raise UsageError(f"write --json after {context.invoked_subcommand}")
 
 
 @schedule.command(

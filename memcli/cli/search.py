@@ -87,14 +87,12 @@ def search(
             related=True,
             weighing=Weighing(*options.weights(values)),
         )
+        none = _none(store, in_, namespace) if not hits else ""
     if json_:
         print_json([hit_json(hit, explain=explain) for hit in hits])
         return
     if not hits:
-        where = ""
-        if in_ is In.MEMORIES:
-            where = "; try --in messages for what was said, --superseded for what ended"
-        print(f"nothing found{where}", file=sys.stderr)
+        print(none, file=sys.stderr)
         return
     out = console()
     for hit in hits:
@@ -137,3 +135,13 @@ def _why(hit: Hit) -> str:
     telling = sorted(hit.parts.items(), key=lambda part: -abs(part[1]))
     parts = [f"{name} {value:+.1f}" for name, value in telling if abs(value) >= 0.05]
     return ", ".join([*parts, f"cosine {hit.cosine:.2f}"])
+
+
+def _none(store: Memories, in_: In, namespace: str | None) -> str:
+    """What to try where nothing was found."""
+    if in_ is not In.MEMORIES:
+        return "nothing found"
+    return options.elsewhere(store.db, namespace) or (
+        "nothing found; try --in messages for what was said, --superseded for what "
+        "ended"
+    )

@@ -23,6 +23,8 @@ from memcli.models import Memory, Message
 from memcli.store import extractions, history, memories, runs, threads
 from memcli.when import to_text
 
+_NONE = "no memories; --superseded shows what no longer holds"
+
 
 def show(
     id: Annotated[
@@ -62,16 +64,17 @@ def show(
                 store, namespace=namespace, thread_id=thread, superseded=superseded,
                 as_of=held,
             )  # fmt: skip
-            _show_many(found, json_)
+            none = options.elsewhere(store, namespace) if not found else None
+            _show_many(found, json_, none or _NONE)
 
 
-def _show_many(found: list[Memory], as_json: bool) -> None:
+def _show_many(found: list[Memory], as_json: bool, none: str) -> None:
     if as_json:
         print_json([memory_json(memory) for memory in found])
         return
     out = console()
     if not found:
-        print("no memories; --superseded shows what no longer holds", file=sys.stderr)
+        print(none, file=sys.stderr)
         return
     for namespace, group in groupby(found, key=lambda memory: memory.namespace):
         listed = list(group)

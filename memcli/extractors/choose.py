@@ -46,12 +46,14 @@ def check(wanted: Wanted, *, dry: bool = False, batch: bool = False) -> None:
     credential = client.credential(wanted.provider, wanted.key_file)
     if wanted.name == "claude" and credential is None and not dry:
         raise UsageError(
-            "--extractor claude needs ANTHROPIC_API_KEY in the environment, or "
-            "--key-file with a file that holds the key"
+            "the claude extractor needs ANTHROPIC_API_KEY in the environment, or a "
+            "file that holds the key, named by --key-file or the setting key-file"
         )
     asks = not dry and not _is_offline(wanted)
     if asks and client.needs_file(wanted.provider, wanted.key_file):
         read_key(Path(wanted.key_file).expanduser())
+    if asks and wanted.provider == "anthropic":
+        client.check_address()
     if batch and wanted.provider != "anthropic":
         raise UsageError(f"{wanted.provider} has no Message Batches; leave out --batch")
     if _is_offline(wanted):

@@ -65,7 +65,7 @@ def accept(
     name = clean(given.thread_id or "").strip() or None
     variables = {key: clean(value) for key, value in given.variables.items()}
     known = {**variables, **({"thread_id": name} if name else {})}
-    namespace = namespaces.fill(template, known, name or "submitted without an id")
+    namespace = namespaces.fill_from_call(template, known)
     read = read_given(given.messages, name or "", variables, now)
     with transaction(db):
         enricher = submissions.enricher_id(db, recipe)

@@ -279,6 +279,14 @@ def held_at(moment: datetime) -> tuple[str, list[str]]:
     return "(valid_from <= ? AND (valid_to IS NULL OR valid_to > ?))", [at, at]
 
 
+def namespaces(db: sqlite3.Connection) -> list[str]:
+    """All that have a memory, also one that ended."""
+    rows = db.execute(
+        "SELECT DISTINCT namespace FROM memories WHERE deleted_in IS NULL ORDER BY 1"
+    )
+    return [namespace for (namespace,) in rows]
+
+
 def below(namespace: str) -> tuple[str, list[str]]:
     """SQL for a namespace and everything below it."""
     prefix = namespace.rstrip("/")

@@ -230,6 +230,16 @@ def test_what_somebody_writes_meanwhile_is_not_lost() -> None:
     assert [path.name for path in Path().iterdir()] == ["CLAUDE.md"]
 
 
+def test_a_namespace_that_is_not_there_is_told_with_those_that_are(anna: Cli) -> None:
+    for command in (("export", "--into", FILE), ("show",), ("search", "bees")):
+        done = anna(*command, "-n", "anna")
+        assert done.code == 0
+        assert "no memories in anna" in done.err
+        assert "memories/anna, memories/ben" in done.err
+    assert anna("export", "--into", FILE, "-n", "anna", "--quiet").err == ""
+    assert anna(*WRITE).err == ""
+
+
 def test_options_that_contradict_each_other_are_refused(anna: Cli) -> None:
     for options, told in [
         (("--into", FILE, "--format", "jsonl"), "markdown"),

@@ -87,6 +87,19 @@ def test_a_server_that_is_not_there_is_not_waited_for_long(
     assert (len(status["due"]), status["failed"]) == (3, [])
 
 
+def test_an_address_without_its_scheme_is_told_before_anything_is_read(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chats(1)
+    for address in ("localhost:11434", ""):
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", address)
+        done = cli("reflect", "logs")
+        assert (done.code, done.out) == (2, "")
+        assert "ANTHROPIC_BASE_URL must begin with http://" in done.err
+        assert cli("reflect", "logs", "--extractor", "offline", "--dry-run").code == 0
+
+
 def test_an_outage_ends_the_run_and_no_thread_is_to_blame(
     cli: Cli, serve: Serve
 ) -> None:

@@ -67,10 +67,50 @@ def test_users_with_a_thread_of_the_same_name_are_kept_apart(
 def test_a_namespace_that_cannot_be_filled_is_an_error_at_once(
     enricher: Enricher,
 ) -> None:
-    with pytest.raises(NamespaceError, match="user_id"):
+    told = r"""give config={"configurable": {"user_id": …}}"""
+    with pytest.raises(NamespaceError, match=told):
         enricher().process(turns("I prefer tea."), {"configurable": {}})
-    with pytest.raises(NamespaceError, match="user_id"):
+    with pytest.raises(NamespaceError, match=told):
+        enricher().process(turns("I prefer tea."), {"user_id": "ana"})
+    with pytest.raises(NamespaceError, match=told):
         enricher().search("tea")
+
+
+def test_a_time_that_is_none_is_told_at_once(
+    enricher: Enricher, executor: Executor
+) -> None:
+    made = enricher(model="offline")
+    made.process(turns("I prefer tea."), of("t1"))
+    for after in ("30m", -1):
+        with pytest.raises(UsageError, match="after_seconds"):
+            executor(made).submit(turns("x"), of("t1"), after_seconds=after)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="'2026-09-01' is no time"):
+        made.search("tea", config=of("t1"), before="2026-09-01")
+
+
+def test_without_a_path_it_is_the_database_of_the_command_line(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MEMCLI_DB")  # what is left is in the platform's data folder
+    with memcli.open() as store:
+        assert store.search("tea") == []
+    assert cli("add", "Ana drinks tea.", "-n", "memories/ana").code == 0
+    with memcli.open() as store:
+        assert [hit.text for hit in store.search("tea")] == ["Ana drinks tea."]
+    monkeypatch.setenv("MEMCLI_DB", "other.db")
+    assert cli("add", "Ben drinks coffee.", "-n", "memories/ben").code == 0
+    with memcli.open() as store:
+        assert [hit.text for hit in store.search("drink")] == ["Ben drinks coffee."]
+
+
+def test_a_search_takes_a_namespace_as_a_path_or_as_its_segments(
+    enricher: Enricher,
+) -> None:
+    enricher(model="offline").process(turns("I prefer tea."), of("t1", "ana"))
+    with memcli.open("memories.db") as store:
+        for there in ("memories/ana", ("memories", "ana"), ["memories"]):
+            assert len(store.search("tea", namespace=there)) == 1
+        assert store.search("tea", namespace=("memories", "ben")) == []
 
 
 class Drink(BaseModel):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -211,3 +212,16 @@ def test_the_python_face(filled: Cli) -> None:
             store.search("x", limit=0)
     with pytest.raises(UsageError):
         store.search("dark mode")
+
+
+def test_help_breaks_its_lines_only_where_the_terminal_ends(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    for command in (("mcp",), ("forget",), ("schedule", "install")):
+        told = cli(*command, "--help").out.partition("╭")[0].splitlines()
+        usage = told.index(next(line for line in told if "Usage" in line))
+        for line, after in pairwise(told[usage + 2 :]):
+            if line.strip() and after.strip():
+                next_word = after.split()[0]
+                assert len(f"{line.rstrip()} {next_word}") >= 59, line

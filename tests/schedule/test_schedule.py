@@ -69,6 +69,8 @@ def test_installing_twice_changes_nothing_and_removing_all(
     assert machine.crontab.read_bytes() == once.replace(b"30 3 *", b"0 5 *")
     cli(*given, "--name", "other")
     shown = cli("schedule", "show", "--json").json
+    assert cli("schedule", "--json").json == shown
+    assert cli("schedule", "--json", "remove").code == 2
     assert [(job["name"], job["at"]) for job in shown] == [
         ("nightly", "05:00"), ("other", "03:30"),
     ]  # fmt: skip
@@ -187,8 +189,8 @@ def test_claude_without_key_or_file_fails_at_night(
     night = machine.at_night(line)
     assert (night.code, night.out) == (2, "")
     assert night.err == (
-        "memcli: --extractor claude needs ANTHROPIC_API_KEY in the environment, or "
-        "--key-file with a file that holds the key\n"
+        "memcli: the claude extractor needs ANTHROPIC_API_KEY in the environment, or "
+        "a file that holds the key, named by --key-file or the setting key-file\n"
     )
 
 

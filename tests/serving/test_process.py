@@ -159,3 +159,20 @@ def test_the_lines_in_the_readme_start_the_server() -> None:
     for command, args in sorted({(one[0], tuple(one[1:]))
                                  for one in commands_in_the_readme()}):  # fmt: skip
         anyio.run(look, command, args)
+
+
+def test_a_namespace_with_nothing_in_it_is_told_in_the_clients_log(cli: Cli) -> None:
+    assert cli("add", "Anna drinks tea.", "-n", "memories/anna").code == 0
+    for given, told in (
+        (
+            ("-n", "anna"),
+            "memcli: no memories in anna; there are some in memories/anna\n",
+        ),
+        (("-n", "memories/anna"), ""),
+        (("-n", "anna", "--write"), ""),
+    ):
+        done = subprocess.run(
+            [*MEMCLI, "mcp", *given], stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=60,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", told)
