@@ -16,10 +16,8 @@ from memcli.errors import UsageError
 
 # What Markdown takes for a line; `splitlines` knows more ends than that.
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
-_MARKER = re.compile(
-    r"\ufeff?[ \t]*<!--[ \t]*memcli:(?P<side>begin|end)(?:[ \t]+(?P<name>[^\r\n>]*?))?"
-    r"[ \t]*-->[ \t]*[\r\n]*"
-)
+_COMMENT = re.compile(r"\ufeff?[ \t]*<!--([^\r\n>]*)-->[ \t]*[\r\n]*")
+_MARKER = re.compile(r"memcli:(?P<side>begin|end)(?:[ \t]+(?P<name>.+))?")
 # A comment holds neither its own end nor two hyphens; `%` is left out to be unique.
 _NOT_IN_NAME = re.compile(r"[^\w/@:+.~-]|(?<=-)-")
 _ENDS = ("\n", "\r\n", "\r")
@@ -66,7 +64,9 @@ def _blocks(text: str) -> Iterator[_Block]:
     found: list[_Block] = []
     begun: tuple[str, int, int] | None = None  # name, line, where its text begins
     for number, line in enumerate(_LINE.finditer(text), 1):
-        marker = _MARKER.fullmatch(line[0])
+        # In two steps: one pattern for both tries every way to share out the blanks.
+        comment = _COMMENT.fullmatch(line[0])
+        marker = comment and _MARKER.fullmatch(comment[1].strip(" \t"))
         if marker is None:
             continue
         name = marker["name"] or ""

@@ -8,10 +8,8 @@ another one before it.
 
 import re
 
-from memcli.transcripts.normalise import clean
+from memcli.transcripts.normalise import visible
 
-# Signs that nobody sees: words can be hidden in them, or broken up by them.
-_UNSEEN = re.compile("[\u200b\u2060-\u2064\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
 _ACTING = (
     (re.compile(r"`{3,}"), "``"),  # a fence; two are code within a line
     (re.compile(r"~{3,}"), "~~"),
@@ -21,6 +19,8 @@ _ACTING = (
     (re.compile(r"(?<![^\W_])@(?=\S)"), "&#64;"),
     # An image, and in agents' commands and skills what is run when they are read.
     (re.compile(r"!(?=[`\[])"), "! "),
+    # A link to a program, or to a file that an editor puts in its place.
+    (re.compile(r"\]\((?=\s*<?(?!https?://)[^\s])", re.IGNORECASE), "] ("),
     # At the start: headings, quotes, lists, rules, tables, definitions.
     (re.compile(r"^(?=[#>+*\-_=\[|~:$%{])"), r"\\"),
     (re.compile(r"^(\d{1,9})(?=[.)](?: |$))"), r"\1\\"),
@@ -29,7 +29,7 @@ _ACTING = (
 
 def inert(text: str) -> str:
     """The text on one line, without anything that would act."""
-    text = " ".join(_UNSEEN.sub("", clean(text)).split())
+    text = visible(text)
     for pattern, instead in _ACTING:
         text = pattern.sub(instead, text)
     return text

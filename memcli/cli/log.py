@@ -104,7 +104,9 @@ def _opened(file: Path) -> TextIO:
         with suppress(FileNotFoundError):
             if file.stat().st_size > _MOST_BYTES:
                 file.replace(f"{file}.1")
-        number = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        # A pipe that nobody reads would keep us waiting.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
+        number = os.open(file, flags, 0o600)
         if stat.S_ISREG(os.fstat(number).st_mode):
             os.fchmod(number, 0o600)
     except OSError as error:

@@ -225,7 +225,11 @@ def _environment(wish: Wish, extractor: str) -> dict[str, str]:
         names += _FOR_CLAUDE
     found = {name: os.environ[name] for name in names if os.environ.get(name)}
     for name, text in found.items():
-        if "@" in urlsplit(text).netloc:
+        # A proxy may be written without its scheme; a query is as readable.
+        parts = urlsplit(text if "//" in text else f"//{text}")
+        if name.lower().endswith(("_url", "_proxy")) and (
+            "@" in parts.netloc or parts.query
+        ):
             raise UsageError(
                 f"{name} holds a password, which the schedule would show; unset it, "
                 "and have the server know you by other means"

@@ -103,18 +103,19 @@ def _marks(name: str) -> tuple[str, str]:
 
 def _span(crontab: str, name: str) -> tuple[int, int]:
     """Where a job's lines begin and end; the end of the text if it has none."""
-    begin, end = (
-        re.search(rf"^{re.escape(mark)}(\n|\Z)", crontab, re.MULTILINE)
+    begins, ends = (
+        list(re.finditer(rf"^{re.escape(mark)}(?:\n|\Z)", crontab, re.MULTILINE))
         for mark in _marks(name)
     )
-    if begin is None and end is None:
+    if not begins and not ends:
         return len(crontab), len(crontab)
-    if begin is None or end is None or end.start() < begin.start():
+    # With one missing, another's lines would be taken for ours.
+    if len(begins) != 1 or len(ends) != 1 or ends[0].start() < begins[0].start():
         raise UsageError(
-            f"the crontab has one of the two marks of memcli {name} only; "
+            f"the marks of memcli {name} in the crontab are not one pair; "
             "mend it with `crontab -e`"
         )
-    return begin.start(), end.end()
+    return begins[0].start(), ends[0].end()
 
 
 def _job(name: str, line: str) -> Job | None:

@@ -11,8 +11,10 @@ from memcli.errors import UsageError
 from memcli.schedule.job import Job, call, complaint, read_text, refuse
 
 NAME = "systemd"
-_SERVICE = """\
-# Written by `memcli schedule install`, which writes it anew.
+_NOTE = "# Written by `memcli schedule install`, which writes it anew.\n"
+_SERVICE = (
+    _NOTE
+    + """\
 [Unit]
 Description=memcli: memories out of transcripts ({name})
 
@@ -25,8 +27,10 @@ NoNewPrivileges=yes
 Nice=10
 IOSchedulingClass=idle
 """
-_TIMER = """\
-# Written by `memcli schedule install`, which writes it anew.
+)
+_TIMER = (
+    _NOTE
+    + """\
 [Unit]
 Description=memcli: when its {name} run is due
 
@@ -37,6 +41,7 @@ Persistent=true
 [Install]
 WantedBy=timers.target
 """
+)
 
 
 def missing() -> str | None:
@@ -64,6 +69,9 @@ def installed() -> list[Job]:
 
 def install(job: Job) -> bool:
     wanted = texts(job)
+    for file in _files(job.name):
+        if file.exists() and not _is_ours(file):
+            raise UsageError(f"{file} was not written by memcli; choose another --name")
     unit = _files(job.name)[1].name
     same = all(read_text(Path(path)) == text for path, text in wanted.items())
     if (
@@ -84,7 +92,7 @@ def install(job: Job) -> bool:
 
 def remove(name: str) -> bool:
     """What systemd thinks of it does not matter: without the files it is gone."""
-    files = [file for file in _files(name) if file.exists()]
+    files = [file for file in _files(name) if _is_ours(file)]
     if not files:
         return False
     there = missing() is None
@@ -174,6 +182,10 @@ def parse(name: str, service: str, timer: str) -> Job | None:
 
 def _files(name: str) -> tuple[Path, Path]:
     return folder() / f"memcli-{name}.service", folder() / f"memcli-{name}.timer"
+
+
+def _is_ours(file: Path) -> bool:
+    return (read_text(file) or "").startswith(_NOTE)
 
 
 def _values(unit: str, key: str) -> list[str]:

@@ -1,5 +1,8 @@
 """What the tools answer: plain data for programs, and the same in words for a model.
 
+Text of others is one line of what a person would see: none can pass for a line of ours,
+or say something to the model alone.
+
 The data classes have no slots, since the mcp package makes the tools' output schemas of
 them and would take a slot for a default.
 """
@@ -7,6 +10,7 @@ them and would take a slot for a default.
 from dataclasses import dataclass
 
 from memcli.models import HistoryEntry, Hit, Memory, Source
+from memcli.transcripts.normalise import visible
 from memcli.when import to_text
 
 
@@ -89,7 +93,7 @@ def found(hit: Hit) -> Found:
     assert memory is not None
     return Found(
         id=memory.id,
-        text=hit.text,
+        text=visible(hit.text),
         kind=memory.schema or memory.kind.value,
         namespace=memory.namespace,
         since=to_text(memory.valid_from),
@@ -105,7 +109,7 @@ def shown(memory: Memory, entries: list[HistoryEntry]) -> ShownMemory:
     a model would take it for what it says."""
     return ShownMemory(
         id=memory.id,
-        text=memory.text,
+        text=visible(memory.text),
         kind=memory.schema or memory.kind.value,
         namespace=memory.namespace,
         since=to_text(memory.valid_from),
@@ -116,7 +120,9 @@ def shown(memory: Memory, entries: list[HistoryEntry]) -> ShownMemory:
         by_hand=memory.by_hand is not None,
         sources=[_quoted(source) for source in memory.sources],
         history=[
-            Changed(entry.run_id, entry.op.value, to_text(entry.at), entry.reason)
+            Changed(
+                entry.run_id, entry.op.value, to_text(entry.at), visible(entry.reason)
+            )
             for entry in entries
         ],
     )
@@ -133,13 +139,12 @@ def tell_shown(memory: ShownMemory) -> str:
     then = f", then memory {memory.superseded_by}" if memory.superseded_by else ""
     day = f", about {memory.day}" if memory.day else ""
     lines = [
-        f"{memory.id}: {_flat(memory.text)}",
+        f"{memory.id}: {memory.text}",
         f"{memory.kind} in {memory.namespace}{day}",
         f"holds since {memory.since[:10]}{until}{then}",
     ]
     lines += [
-        f"said by {one.who}, {one.said_at[:10]}, in {one.thread_id}: "
-        f"“{_flat(one.quote)}”"
+        f"said by {one.who}, {one.said_at[:10]}, in {one.thread_id}: “{one.quote}”"
         for one in memory.sources
     ]
     lines += [
@@ -167,18 +172,16 @@ def _line(one: Found) -> str:
         facts.insert(1, f"about {one.day}")
     if one.said > 1:
         facts.append(f"said {one.said} times")
-    return f"{one.id}: {_flat(one.text)} ({', '.join(facts)})"
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())
+    return f"{one.id}: {one.text} ({', '.join(facts)})"
 
 
 def _quoted(source: Source) -> Quoted:
+    role = "the user" if source.role == "user" else "the assistant"
+    # Names and ids are as much the words of others as the quote is.
     return Quoted(
-        quote=source.quote,
-        who=source.author or ("the user" if source.role == "user" else "the assistant"),
+        quote=visible(source.quote),
+        who=visible(source.author or "") or role,
         said_at=to_text(source.said_at),
-        thread_id=source.thread_id,
-        message_id=source.message_id,
+        thread_id=visible(source.thread_id),
+        message_id=visible(source.message_id),
     )

@@ -18,6 +18,13 @@ MAX_TEXT = 200_000
 _REMEMBERED = 300
 # A clock may be a little fast; what lies further ahead is a wrong time.
 _FUTURE_LEEWAY = timedelta(hours=24)
+# Signs that nobody sees: words can be hidden in them, or broken up by them. Joiners,
+# and the selectors that emoji have, stay: scripts need them.
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
+    "\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 # Control characters (escape sequences among them) and marks that turn the
 # direction of writing could make a screen show something else than is there.
 _ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -156,6 +163,11 @@ def finished(
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def visible(text: str) -> str:
+    """Only what a person sees of it, on one line: for text that an agent reads."""
+    return " ".join(_UNSEEN.sub("", clean(text)).split())
 
 
 def clean(text: str) -> str:

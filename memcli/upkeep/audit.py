@@ -162,28 +162,34 @@ def _near_duplicates(db: sqlite3.Connection, namespace: str) -> Iterator[Finding
     if found is None:
         return
     ids, matrix = vectors.of_open_memories(db, namespace, found["dimensions"])
+    # What a program keeps, or a schema, may be alike, and often is.
+    rows = db.execute(
+        "SELECT id FROM memories WHERE namespace = ? AND schema IS NULL", (namespace,)
+    )
+    learned = {row["id"] for row in rows}
+    matrix = matrix[[id in learned for id in ids]]
+    ids = [id for id in ids if id in learned]
     if not 1 < len(ids) <= _MOST_COMPARED:
         return
+    known = memories.get_many(db, ids)
     for start in range(0, len(ids), _BLOCK):
         cosines = matrix[start : start + _BLOCK] @ matrix.T
         for one, other in np.argwhere(cosines >= REPEAT_COSINE):
             first, second = ids[start + one], ids[other]
             if first < second:
-                yield from _compared(db, first, second)
+                yield from _compared(known[first], known[second])
 
 
-def _compared(db: sqlite3.Connection, first: int, second: int) -> Iterator[Finding]:
-    found = memories.get_many(db, [first, second])
-    one, other = found[first], found[second]
-    if one.text == other.text or one.schema or other.schema:
+def _compared(one: Memory, other: Memory) -> Iterator[Finding]:
+    if one.text == other.text:
         return
     mine, theirs = _speakers(one), _speakers(other)
     if mine and theirs and mine != theirs:
         return
     if same_particulars(one.text, other.text):
         yield Finding(
-            "duplicate", f"memories {first}, {second}",
-            "say nearly the same; `memcli forget` one, or leave both", key=first,
+            "duplicate", f"memories {one.id}, {other.id}",
+            "say nearly the same; `memcli forget` one, or leave both", key=one.id,
         )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from memcli.store.terms import extra_terms
 from memcli.store.threads import WHO
 from memcli.store.tombstones import Said
 from memcli.textkey import text_key
-from memcli.transcripts.normalise import clean
+from memcli.transcripts.normalise import visible
 from memcli.when import to_text
 
 # Who does it, in the words of history.
@@ -192,7 +192,7 @@ def is_put_away(db: sqlite3.Connection, namespace: str, text: str) -> bool:
 
 
 def _checked(text: str) -> str:
-    text = " ".join(clean(text).split())
+    text = visible(text)
     if not text:
         raise UsageError("there is no text to remember")
     if len(text) > MAX_TEXT:

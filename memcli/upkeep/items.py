@@ -7,6 +7,7 @@ tombstone stays behind, so the same may be put, or learned, again.
 import json
 import math
 import sqlite3
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,10 @@ from memcli.upkeep import by_hand
 
 # So much of a long value can be found; all of it is kept.
 _MOST_TEXT = 20_000
+# Python reads JSON by recursion, and who asks may be deep in calls of their own.
+_MOST_LEVELS = 100
+# Python neither writes nor reads a number with more digits.
+_TOO_LARGE = 10**sys.int_info.default_max_str_digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +172,15 @@ def _write_learned(
 # --- Values -----------------------------------------------------------------------
 
 
-def _plain(value: Any, path: str) -> Any:
+def _plain(value: Any, path: str, level: int = 0) -> Any:
     """The value as JSON holds it, apart from the caller's."""
-    if value is None or isinstance(value, bool | int):
+    if level > _MOST_LEVELS:
+        raise UsageError(f"the value has over {_MOST_LEVELS} levels; store it flatter")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if abs(value) >= _TOO_LARGE:
+            raise UsageError(f"{path} has too many digits; store its text")
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -182,11 +193,11 @@ def _plain(value: Any, path: str) -> Any:
             if not isinstance(key, str):
                 raise UsageError(f"{path} has the key {key!r}; JSON has texts as keys")
         return {
-            _text(key, path): _plain(item, f"{path}[{key!r}]")
+            _text(key, path): _plain(item, f"{path}[{key!r}]", level + 1)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
-        return [_plain(item, f"{path}[{n}]") for n, item in enumerate(value)]
+        return [_plain(item, f"{path}[{n}]", level + 1) for n, item in enumerate(value)]
     raise UsageError(
         f"{path} is a {type(value).__name__}, which JSON cannot hold; store its text"
     )
@@ -206,12 +217,16 @@ def _redacted(value: Any) -> Any:
     if isinstance(value, list):
         return [_redacted(item) for item in value]
     if isinstance(value, dict):
-        return {key: _redacted_named(key, item) for key, item in value.items()}
+        return {
+            redact(key)[0]: _redacted_named(key, item) for key, item in value.items()
+        }
     return value
 
 
 def _redacted_named(name: str, value: Any) -> Any:
     """`{"db_password": …}` tells what it is, as JSON that somebody pasted would."""
+    if isinstance(value, list):
+        return [_redacted_named(name, item) for item in value]
     found = _redacted(value)
     if isinstance(found, str) and redact(json.dumps({name: found}))[1]:
         return "[redacted: Password]"

@@ -52,7 +52,7 @@ def test_the_rest_of_a_crontab_is_not_touched(
 def test_a_crontab_with_half_of_the_marks_is_left_to_its_owner() -> None:
     whole = crontab.render(a_job())
     for half in (whole.replace("# >>>", "#"), whole.replace("# <<<", "#")):
-        with pytest.raises(UsageError, match="one of the two marks"):
+        with pytest.raises(UsageError, match="not one pair"):
             crontab.splice(half, a_job())
 
 

@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from memcli.store.database import connect
 from memcli.textkey import gist, text_key
+from memcli.upkeep import audit
 from tests.conftest import Cli, Serve, said, write_lines
 from tests.messages_api import tool_call
 from tests.upkeep.conftest import Say, change, rows, texts
@@ -216,3 +219,21 @@ def test_closed_streams_are_no_traceback(cli: Cli, say: Say, closed: str) -> Non
             capture_output=True, text=True,
         )  # fmt: skip
         assert "Traceback" not in done.stderr, done.stderr
+
+
+def test_many_items_that_are_alike_do_not_hold_up_an_audit(cli: Cli) -> None:
+    from langgraph.store.base import PutOp
+
+    from memcli.langgraph import MemoryStore
+
+    cli("add", "Ana keeps bees in Delft.", "-n", "n")
+    cli("add", "Ana keeps her bees in Delft.", "-n", "n")
+    same = {"content": "Ana keeps bees in Delft."}
+    with MemoryStore("memories.db") as store:
+        store.batch([PutOp(("n",), str(number), same) for number in range(200)])
+    asked: list[str] = []
+    with closing(connect(Path("memories.db"))) as db:
+        db.set_trace_callback(asked.append)
+        found = [finding.where for finding in audit.duplicates(db)]
+    assert "memories 1, 2" in found
+    assert len(asked) < 50  # and not some for each pair
