@@ -339,6 +339,8 @@ class ReflectionExecutor:
     def _may_begin(self, thread_id: str) -> bool:
         """Whether a thread may be taken up; what is under way is not cancelled."""
         with self._changed:
+            if self._leaving:
+                return False
             tickets = self._tickets.get(thread_id, [])
             for ticket in tickets:
                 if not ticket.begun:
