@@ -108,6 +108,17 @@ def test_another_s_later_submission_is_waited_for_and_not_cancelled_with_ours(
     assert len(second.result(20)) == 2
 
 
+def test_what_was_cancelled_is_not_done_when_its_time_comes(
+    enricher: Enricher, executor: Executor, cli: Cli
+) -> None:
+    running = executor(enricher(model="offline"))
+    future = running.submit(["I prefer dark mode."], of("t1"), after_seconds=0.3)
+    assert future.cancel()
+    time.sleep(0.5)
+    found = cli("status", "--json").json
+    assert (found["due"], found["waiting"], found["memories"]) == ([], [], 0)
+
+
 def test_what_another_process_left_later_is_found(
     enricher: Enricher, executor: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +70,21 @@ def test_what_is_said_again_is_there_again(tmp_path: Path) -> None:
             "Shall we?", "Noted.", "Yes.", "Noted.",
             "And now?", "Noted.", "Yes.", "Noted.",
         ]  # fmt: skip
+        # The same from the other one is not the same.
+        hand_over(db, [{"role": "user", "content": "Noted."}])
+        assert len(stored(db)) == 9
+
+
+def test_what_could_not_be_accepted_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Messages alone would be taken for a transcript, and go where those go."""
+    with closing(connect(tmp_path / "memories.db")) as db:
+        db.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON submissions "
+            "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
+        with pytest.raises(sqlite3.DatabaseError, match="full"):
+            hand_over(db, turns("I prefer tea."))
+        assert stored(db) == []
 
 
 def test_the_whole_again_after_its_beginning_was_forgotten_doubles_nothing(
