@@ -43,8 +43,9 @@ def test_what_waits_is_not_begun_once_it_was_cancelled_by_leaving(
     assert len(server.requests) == 1  # one worker has one conversation at a time
     running.shutdown(cancel_futures=True)
     assert len(first.result(0)) == 1
-    assert all(future.cancelled() for future in others)
-    assert len(cli("status", "--json").json["due"]) == 3
+    left = [future for future in others if future.cancelled()]
+    assert len(left) >= 2  # the next one may have been taken up by then
+    assert len(cli("status", "--json").json["due"]) == len(left)
 
 
 def test_arguments_that_cannot_work_are_told(enricher: Enricher) -> None:
@@ -71,7 +72,7 @@ def test_a_store_of_its_own_is_where_it_keeps_and_finds(
 def test_what_is_submitted_while_a_run_works_becomes_part_of_it(
     serve: Serve, executor: Executor, cli: Cli
 ) -> None:
-    server, running = serve(latency=0.4), executor()
+    server, running = serve(latency=0.8), executor()
     first = running.submit(turns("I prefer tea."), of("t1"))
     asked(server)
     second = running.submit(turns("I prefer jazz."), of("t2"))
@@ -83,14 +84,21 @@ def test_what_is_submitted_while_a_run_works_becomes_part_of_it(
 def test_what_was_submitted_again_for_later_is_left_by_a_run_that_had_listed_it(
     serve: Serve, executor: Executor
 ) -> None:
-    server, running = serve(latency=0.5), executor(workers=1)
-    first = running.submit(turns("I prefer tea."), of("t1"), after_seconds=0.3)
-    running.submit(turns("I prefer jazz."), of("t2"), after_seconds=0.3)
+    server, running = serve(latency=0.6), executor(workers=1)
+    futures = {
+        name: running.submit(turns("I prefer tea."), of(name), after_seconds=0.3)
+        for name in ("t1", "t2", "t3", "t4")
+    }
     asked(server)
-    later = {"t1": "t2", "t2": "t1"}["t1" if first.running() else "t2"]
-    running.submit(turns("I prefer rain."), of(later), after_seconds=60)
-    time.sleep(0.7)
-    assert len(extractions(server)) == 1
+    begun = [name for name in futures if futures[name].running()]
+    assert len(begun) <= 2  # one is asked about, one is next
+    for name in set(futures) - set(begun):
+        running.submit(turns("I prefer jazz."), of(name), after_seconds=60)
+    done = [name for name in futures if not futures[name].cancelled()]
+    for name in done:
+        futures[name].result(20)
+    time.sleep(0.3)
+    assert len(extractions(server)) == len(done) < 4
 
 
 def test_another_s_later_submission_is_waited_for_and_not_cancelled_with_ours(
@@ -106,6 +114,10 @@ def test_another_s_later_submission_is_waited_for_and_not_cancelled_with_ours(
     assert not first.done()
     assert first.cancel()
     assert len(second.result(20)) == 2
+    third = ours.submit(["I prefer quiet mornings."], of("t2"), after_seconds=0.2)
+    theirs.submit(["I prefer chess."], of("t2"), after_seconds=60).cancel()
+    with pytest.raises(MemcliError, match="not done in this run"):
+        third.result(20)
 
 
 def test_what_was_cancelled_is_not_done_when_its_time_comes(
@@ -189,10 +201,11 @@ def test_a_failure_nobody_awaits_is_no_warning_of_the_loop(
             with pytest.raises(ExtractorError):
                 await (await running.asubmit(turns("I prefer jazz."), of("t2")))
             assert ignored.done()
+            del ignored
+            gc.collect()
 
     with caplog.at_level(logging.ERROR, "asyncio"):
         asyncio.run(program())
-        gc.collect()
     assert not [one for one in caplog.records if one.name == "asyncio"]
 
 
@@ -208,10 +221,11 @@ while input() != "leave":
 """
 
 
-def test_a_program_can_leave_while_the_model_cannot_be_reached(
-    serve: Serve, cli: Cli
+@pytest.mark.parametrize("fault", ["529", None])
+def test_a_program_that_leaves_waits_for_the_answer_but_not_for_a_broken_model(
+    serve: Serve, cli: Cli, fault: str | None
 ) -> None:
-    server = serve(fault=lambda request, time: "529")
+    server = serve(fault=lambda request, time: fault, latency=0.0 if fault else 0.5)
     program = subprocess.Popen(
         [sys.executable, "-c", LEAVES],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -225,4 +239,8 @@ def test_a_program_can_leave_while_the_model_cannot_be_reached(
     finally:
         program.kill()
     assert program.returncode == 0
-    assert len(cli("status", "--json").json["due"]) == 1
+    if fault:
+        assert len(cli("status", "--json").json["due"]) == 1
+        return
+    assert cli("reflect", "--submitted").code == 0
+    assert len(cli("show", "--json").json) == len(extractions(server)) == 1
