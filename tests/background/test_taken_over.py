@@ -1,13 +1,19 @@
 """What a program submitted and did not come to, done by `memcli reflect`."""
 
+import json
 import threading
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 import memcli
+from memcli.extractors.schemas import given
+from memcli.reflection.consolidate import Allowed
+from memcli.reflection.recipes import Recipe, from_plain
 from tests import messages_api as api
 from tests.asking.conftest import attentive, extractions
 from tests.asking.test_money import spent
@@ -41,15 +47,33 @@ def test_it_is_done_with_the_model_the_schemas_and_the_bounds_of_its_enricher(
         }], "tool_use")  # fmt: skip
 
     server = serve(drinks)
-    options = {"schemas": [Drink], "model": "anthropic:claude-opus-5"}
+    options: dict[str, Any] = {"schemas": [Drink], "model": "anthropic:claude-opus-5"}
     left(enricher(**options), "I prefer tea.", "t1")
     left(enricher(**options, min_confidence=0.75), "I prefer tea.", "t2")
+    options["model"] = "claude-opus-5"  # means the same
     left(enricher(**options, enable_inserts=False, namespace="b"), "I prefer tea.")
     assert cli("reflect", "--submitted").code == 0
     (memory,) = cli("show", "--json").json
     assert (memory["schema"], memory["value"]) == ("Drink", {"name": "tea"})
     assert {source["thread_id"] for source in memory["sources"]} == {"t1"}
     assert [request["model"] for request in server.requests] == ["claude-opus-5"] * 3
+
+
+def test_nothing_of_what_an_enricher_was_told_is_lost_in_the_file() -> None:
+    told = Recipe(
+        extractor="claude",
+        model="claude-opus-5",
+        provider="bedrock",
+        instructions="Mind the drinks.",
+        schemas=(given(Drink),),
+        allowed=Allowed(inserts=False, updates=True, deletes=False),
+        min_confidence=0.75,
+    )
+    usual = Recipe("offline", "", "anthropic")
+    assert all(
+        getattr(told, one.name) != getattr(usual, one.name) for one in fields(told)
+    )
+    assert from_plain(json.loads(json.dumps(told.plain()))) == told
 
 
 def test_what_keeps_one_enricher_from_working_is_nothing_to_the_others(
