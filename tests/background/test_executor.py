@@ -92,13 +92,15 @@ def test_what_was_submitted_again_for_later_is_left_by_a_run_that_had_listed_it(
     asked(server)
     begun = [name for name in futures if futures[name].running()]
     assert len(begun) <= 2  # one is asked about, one is next
-    for name in set(futures) - set(begun):
+    later = [
         running.submit(turns("I prefer jazz."), of(name), after_seconds=60)
-    done = [name for name in futures if not futures[name].cancelled()]
-    for name in done:
-        futures[name].result(20)
-    time.sleep(0.3)
-    assert len(extractions(server)) == len(done) < 4
+        for name in set(futures) - set(begun)
+    ]
+    done = [future for future in futures.values() if not future.cancelled()]
+    for future in done:
+        future.result(20)
+    assert later and not any(future.running() or future.done() for future in later)
+    assert len(extractions(server)) == len(done)
 
 
 def test_another_s_later_submission_is_waited_for_and_not_cancelled_with_ours(
