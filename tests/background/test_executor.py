@@ -35,11 +35,12 @@ def asked(server: api.Server, times: int = 1) -> None:
 def test_what_waits_is_not_begun_once_it_was_cancelled_by_leaving(
     serve: Serve, enricher: Enricher, cli: Cli
 ) -> None:
-    server = serve(latency=0.4)
+    server = serve(latency=0.8)
     running = memcli.ReflectionExecutor(enricher(), workers=1)
     first = running.submit(turns("I prefer tea."), of("t0"))
     asked(server)
     others = [running.submit(turns("I prefer jazz."), of(f"t{n}")) for n in range(1, 4)]
+    time.sleep(0.3)
     assert len(server.requests) == 1  # one worker has one conversation at a time
     running.shutdown(cancel_futures=True)
     assert len(first.result(0)) == 1

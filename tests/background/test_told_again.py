@@ -73,6 +73,9 @@ def test_what_is_said_again_is_there_again(tmp_path: Path) -> None:
         # The same from the other one is not the same.
         hand_over(db, [{"role": "user", "content": "Noted."}])
         assert len(stored(db)) == 9
+        hand_over(db, turns("Yes.", "Yes."), "t2")
+        hand_over(db, turns("Yes.", "Yes.", "Done."), "t2")
+        assert len(stored(db, "t2")) == 6
 
 
 def test_what_could_not_be_accepted_leaves_nothing_behind(tmp_path: Path) -> None:
