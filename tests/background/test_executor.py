@@ -40,8 +40,6 @@ def test_what_waits_is_not_begun_once_it_was_cancelled_by_leaving(
     first = running.submit(turns("I prefer tea."), of("t0"))
     asked(server)
     others = [running.submit(turns("I prefer jazz."), of(f"t{n}")) for n in range(1, 4)]
-    time.sleep(0.3)
-    assert len(server.requests) == 1  # one worker has one conversation at a time
     running.shutdown(cancel_futures=True)
     assert len(first.result(0)) == 1
     left = [future for future in others if future.cancelled()]
@@ -91,7 +89,9 @@ def test_what_was_submitted_again_for_later_is_left_by_a_run_that_had_listed_it(
         for name in ("t1", "t2", "t3", "t4")
     }
     asked(server)
+    time.sleep(0.1)
     begun = [name for name in futures if futures[name].running()]
+    assert len(server.requests) == 1  # that is what one worker means
     assert len(begun) <= 2  # one is asked about, one is next
     later = [
         running.submit(turns("I prefer jazz."), of(name), after_seconds=60)
@@ -224,11 +224,10 @@ while input() != "leave":
 """
 
 
-@pytest.mark.parametrize("fault", ["529", None])
-def test_a_program_that_leaves_waits_for_the_answer_but_not_for_a_broken_model(
-    serve: Serve, cli: Cli, fault: str | None
+def test_a_program_that_leaves_keeps_the_answer_that_it_waits_for(
+    serve: Serve, cli: Cli
 ) -> None:
-    server = serve(fault=lambda request, time: fault, latency=0.0 if fault else 0.5)
+    server = serve(latency=0.5)
     program = subprocess.Popen(
         [sys.executable, "-c", LEAVES],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -238,12 +237,9 @@ def test_a_program_that_leaves_waits_for_the_answer_but_not_for_a_broken_model(
     )
     try:
         asked(server)
-        program.communicate("leave\n", timeout=20)  # not until patience is at its end
+        program.communicate("leave\n", timeout=40)
     finally:
         program.kill()
     assert program.returncode == 0
-    if fault:
-        assert len(cli("status", "--json").json["due"]) == 1
-        return
     assert cli("reflect", "--submitted").code == 0
     assert len(cli("show", "--json").json) == len(extractions(server)) == 1
