@@ -18,7 +18,7 @@ from tests import messages_api as api
 from tests.asking.conftest import attentive, extractions
 from tests.asking.test_money import spent
 from tests.background.conftest import Enricher, of, turns
-from tests.conftest import Cli, Serve
+from tests.conftest import Cli, Serve, said, write_lines
 
 DB = Path("memories.db")
 
@@ -88,6 +88,18 @@ def test_what_keeps_one_enricher_from_working_is_nothing_to_the_others(
     assert done.code == 2 and "ANTHROPIC_API_KEY" in done.err
     assert len(cli("show", "--json").json) == 1
     assert cli("status", "--json").json["due"] == ["t1"]
+
+
+def test_a_run_over_transcripts_leaves_what_was_submitted_for_later(
+    enricher: Enricher, cli: Cli
+) -> None:
+    made, later = enricher(model="offline"), timedelta(hours=1)
+    made.accept(DB, ["I prefer tabs over spaces."], of("t1"), None, later)
+    write_lines(Path("logs/a.jsonl"), said("I prefer mornings.", thread="own"))
+    assert cli("reflect", "logs", "--quiet-period", "0").code == 0
+    assert {m["namespace"] for m in cli("show", "--json").json} == {"memories/me"}
+    (waiting,) = cli("status", "--json").json["waiting"]
+    assert waiting["thread_id"] == "t1"
 
 
 def test_all_enrichers_together_spend_no_more_than_the_budget(
