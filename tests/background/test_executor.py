@@ -186,7 +186,7 @@ def test_an_error_nobody_thought_of_ends_one_run_and_not_the_executor(
     made = enricher(model="offline")
     running = executor(made)
     with monkeypatch.context() as broken:
-        broken.setattr(made, "reflect", lambda *args, **more: {}["no"])
+        broken.setattr(made, "reflect", lambda *args, **more: os.environ["NO"])
         future = running.submit(["I prefer tabs over spaces."], of("t1"))
         with pytest.raises(MemcliError, match="KeyError"):
             future.result(20)
