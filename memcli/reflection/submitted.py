@@ -92,13 +92,14 @@ def unknown(
 
     The given ones may go on where the stored ones end, overlap with their end, or
     begin as they do: then they are the same conversation told from its start, in
-    which some may have been changed or left out since.
+    which some may have been changed or left out since. So they are, too, when all
+    of the stored ones are among them: what came before may have been removed here.
     """
     before = [_words(message.role, message.name, message.text) for message in stored]
     fresh = [_redacted_words(item.message) for item in given]
     shared = _overlap(before, fresh)
     known = set(range(shared))
-    if not shared and before[:1] == fresh[:1]:
+    if not shared and (before[:1] == fresh[:1] or _within(before, fresh)):
         matcher = SequenceMatcher(None, before, fresh, autojunk=False)
         known = {
             at
@@ -114,6 +115,12 @@ def _overlap(before: Sequence[bytes], fresh: Sequence[bytes]) -> int:
         if before[-size:] == fresh[:size]:
             return size
     return 0
+
+
+def _within(before: Sequence[bytes], fresh: Sequence[bytes]) -> bool:
+    """Whether those before are among the fresh ones, one after the other."""
+    starts = range(len(fresh) - len(before) + 1)
+    return any(fresh[at : at + len(before)] == before for at in starts)
 
 
 def _store(

@@ -63,7 +63,12 @@ def thread_for(
         found: str = row["thread_id"]
         return found
     name, count = given, 1
-    while db.execute("SELECT 1 FROM threads WHERE id = ?", (name,)).fetchone():
+    # A thread that nothing was said in yet is only among the submissions.
+    while db.execute(
+        "SELECT 1 FROM threads WHERE id = ? "
+        "UNION ALL SELECT 1 FROM submissions WHERE thread_id = ?",
+        (name, name),
+    ).fetchone():
         count += 1
         name = f"{given}~{count}"
     return name

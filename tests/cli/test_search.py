@@ -4,6 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -225,3 +229,35 @@ def test_help_breaks_its_lines_only_where_the_terminal_ends(
             if line.strip() and after.strip():
                 next_word = after.split()[0]
                 assert len(f"{line.rstrip()} {next_word}") >= 59, line
+
+
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose clock is nine hours ahead."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("tokyo")
+def test_the_python_face_keeps_to_what_it_was_asked(filled: Cli) -> None:
+    import memcli
+    from memcli.errors import UsageError
+
+    noon = datetime(2026, 8, 3, 12)
+    with memcli.open("memories.db") as store, ThreadPoolExecutor(8) as pool:
+        assert len(store.search("dark mode", scope="all", limit=1)) == 1
+        # A time without a zone is UTC, whatever the machine's is.
+        for when in (noon, noon.replace(tzinfo=UTC)):
+            found = {hit.id for hit in store.search("what?", before=when)}
+            assert found == {"1", "2", "3"}
+        with pytest.raises(UsageError, match="not messages"):
+            store.search("dark mode", scope="all", as_of=noon)
+        asked = [pool.submit(store.search, f"question {n}") for n in range(40)]
+        assert {len(one.result(20)) for one in asked} == {4}
+        # Between two questions it sees what others write.
+        assert filled("forget", "1").code == 0
+        assert {hit.id for hit in store.search("what?")} == {"2", "3", "4"}
+        assert filled("forget", "--thread", "b", "--yes").code == 0
