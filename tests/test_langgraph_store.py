@@ -568,6 +568,14 @@ def test_the_file_is_made_private_and_closed(tmp_path: Path) -> None:
         store.get(ME, "k")
 
 
+def test_it_takes_what_memcli_opened(tmp_path: Path) -> None:
+    import memcli
+
+    with memcli.open(tmp_path / "m.db") as opened, MemoryStore(opened) as store:
+        store.put(("memories", "ana"), "k", {"content": "Ana plays the oboe."})
+        assert [hit.text for hit in opened.search("oboe")] == ["Ana plays the oboe."]
+
+
 def test_the_example_of_the_readme_works(cli: Cli, store: MemoryStore) -> None:
     readme = Path(__file__).parent.parent / "README.md"
     section = readme.read_text().split("## In LangGraph")[1].split("\n## ")[0]

@@ -6,8 +6,6 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from os import PathLike
-from pathlib import Path
 from types import TracebackType
 
 from langgraph.store.base import (
@@ -24,6 +22,7 @@ from langgraph.store.base import (
 )
 
 from memcli import forks
+from memcli.background.context import Store, place
 from memcli.embeddings.choose import DEFAULT_MODEL, Encoder, encoder
 from memcli.errors import UsageError
 from memcli.langgraph import filters
@@ -67,14 +66,13 @@ class MemoryStore(BaseStore):
         "_writing", "path",
     )  # fmt: skip
 
-    def __init__(
-        self, path: str | PathLike[str], *, embedding_model: str = DEFAULT_MODEL
-    ) -> None:
-        """Open the file; a new one gets vectors of `embedding_model`.
+    def __init__(self, path: Store, *, embedding_model: str = DEFAULT_MODEL) -> None:
+        """Open the file, by its path or as `memcli.open` gave it; a new one gets
+        vectors of `embedding_model`.
 
         Raises memcli.errors.StoreError when it cannot be a database of memcli's.
         """
-        self.path = Path(path).expanduser()
+        self.path = place(path)
         self._model = embedding_model
         self._begin_anew()
         forks.begin_anew(self, MemoryStore._begin_anew)

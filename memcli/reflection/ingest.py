@@ -5,7 +5,7 @@ import itertools
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from memcli.redaction import redact, redact_named
 from memcli.reflection.known_files import KnownFiles
 from memcli.reflection.progress import Listener
-from memcli.store import files, threads
+from memcli.store import files, submissions, threads
 from memcli.store.database import transaction
 from memcli.store.tombstones import Purged
 from memcli.transcripts.cursor import Cursor
@@ -80,6 +80,7 @@ def ingest(
     reading = Reading()
     known = KnownFiles(db)
     own = _files_of_ours(db)
+    submitted = submissions.all_threads(db)
     listener.stage("reading", None)
 
     def closed(folder: str) -> None:
@@ -95,7 +96,7 @@ def ingest(
         if stop.is_set():
             break
         report = FileReport(shown(found.path))
-        _store(db, found, report, known.cursor(found), reading, now)
+        _store(db, found, report, known.cursor(found), reading, now, submitted)
         _count(reading, report, listener)
         listener.step()
     return reading
@@ -130,6 +131,7 @@ def _store(
     cursor: Cursor | None,
     reading: Reading,
     now: datetime,
+    submitted: Collection[str],
 ) -> None:
     # Only a run that has something to read pays for the formats.
     from memcli.transcripts.formats import reader
@@ -143,7 +145,7 @@ def _store(
         with transaction(db):
             changed = {
                 item.message.thread_id
-                for item in batch
+                for item in (_apart(one, submitted) for one in batch)
                 if store_message(db, item, kept_threads, reading, now, read_as, purged)
             }
             threads.forgive(db, changed)
@@ -160,6 +162,19 @@ def _store(
     reading.withdrawn += len(gone)
     if report.error is None and found.path != STDIN:
         files.remember(db, found, report, reader(), to_text(now))
+
+
+def _apart(item: "ReadMessage", submitted: Collection[str]) -> "ReadMessage":
+    """A conversation of a file beside one of the same name that a program submitted:
+    it may be somebody else's, and goes to a namespace of its own."""
+    message = item.message
+    if message.thread_id not in submitted:
+        return item
+    apart = f"{message.thread_id}~read"
+    key = message.key
+    if key.startswith(f"{message.thread_id}/"):
+        key = apart + key.removeprefix(message.thread_id)
+    return replace(item, message=replace(message, thread_id=apart, key=key))
 
 
 def _age(changed: datetime | None, file_time: str) -> str:

@@ -74,7 +74,11 @@ def build(desk: Desk, *, write: bool) -> MCPServer[Any]:
 def _add_reading(server: MCPServer[Any], desk: Desk) -> None:
     def search_memories(
         query: Annotated[
-            str, Field(description="Any text: words, or a question as a person asks.")
+            str,
+            Field(
+                max_length=10_000,
+                description="Any text: words, or a question as a person asks.",
+            ),
         ],
         limit: Annotated[int, Field(ge=1, le=50, description="How many at most.")] = 10,
         namespace: Annotated[str | None, Field(description=_NAMESPACE)] = None,

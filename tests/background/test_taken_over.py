@@ -138,3 +138,25 @@ def test_an_answer_that_a_process_had_but_did_not_use_is_used_and_not_asked_for_
     assert len(cli("show", "--json").json) == 1
     assert made.is_settled(DB, accepted)
     assert len(extractions(server)) == 1
+
+
+def test_a_transcript_of_the_same_name_stays_apart(
+    serve: Serve, enricher: Enricher, cli: Cli
+) -> None:
+    """It may be of another person."""
+    serve()
+    enricher().process(turns("I prefer tea."), of("t1"))
+    write_lines(
+        Path("logs/a.jsonl"),
+        said("I prefer jazz.", thread="t1", user_id="ben"),
+        said("I prefer rain.", thread="t1", user_id="ben", at="2026-09-01T10:05:00Z"),
+    )
+    for _ in range(2):
+        assert cli("reflect", "logs", "--extractor", "claude").code == 0
+    kept = {(m["namespace"], m["text"]) for m in cli("show", "--json").json}
+    assert kept == {
+        ("memories/ana", "The user prefers tea."),
+        ("memories/ben", "The user prefers jazz."),
+        ("memories/ben", "The user prefers rain."),
+    }
+    assert cli("status", "--json").json["messages"] == 4
