@@ -53,7 +53,6 @@ from memcli.store.database import (
     connect,
     explain_errors,
     run_lock,
-    transaction,
 )
 from memcli.store.lease import hold
 from memcli.when import utc_now
@@ -66,8 +65,8 @@ def create_memory_store_enricher(
     /,
     *,
     namespace: str | Sequence[str] | None = None,
-    schemas: Sequence[object] = (),
-    instructions: str = "",
+    schemas: Sequence[object] | None = None,
+    instructions: str | None = None,
     enable_inserts: bool = True,
     enable_updates: bool = True,
     enable_deletes: bool = True,
@@ -106,8 +105,8 @@ def create_memory_store_enricher(
         extractor=extractor,
         model=name,
         provider=provider,
-        instructions=instructions.strip(),
-        schemas=tuple(given(schema) for schema in schemas),
+        instructions=(instructions or "").strip(),
+        schemas=tuple(given(schema) for schema in schemas or ()),
         allowed=Allowed(enable_inserts, enable_updates, enable_deletes),
         min_confidence=values["min-confidence"],
     )
@@ -262,8 +261,7 @@ class MemoryStoreEnricher:
 
     def number(self, db: sqlite3.Connection) -> int:
         """The number of this enricher in a database."""
-        with transaction(db):
-            return submissions.enricher_id(db, self.recipe.plain())
+        return submissions.enricher_id(db, self.recipe.plain())
 
     @contextmanager
     def file(self, path: Path) -> Iterator[sqlite3.Connection]:

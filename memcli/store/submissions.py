@@ -29,10 +29,16 @@ class Submission:
 
 
 def enricher_id(db: sqlite3.Connection, recipe: Mapping[str, Any]) -> int:
-    """The number of an enricher: one for each way of reflecting."""
+    """The number of an enricher: one for each way of reflecting. Who is known
+    already waits for no writer."""
     text = json.dumps(recipe, ensure_ascii=False, sort_keys=True)
-    db.execute("INSERT OR IGNORE INTO enrichers (recipe) VALUES (?)", (text,))
     row = db.execute("SELECT id FROM enrichers WHERE recipe = ?", (text,)).fetchone()
+    if row is None:
+        row = db.execute(
+            "INSERT INTO enrichers (recipe) VALUES (?) "
+            "ON CONFLICT (recipe) DO UPDATE SET recipe = excluded.recipe RETURNING id",
+            (text,),
+        ).fetchone()
     number: int = row["id"]
     return number
 
