@@ -66,6 +66,50 @@ def is_negated(text: str) -> bool:
 
 # From Ghent to Lisbon is not to Ghent from Lisbon.
 _DIRECTIONS = {"from", "to", "before", "after", "over", "than"}
+# Nor is two of three three of two, or tabs instead of spaces spaces instead of tabs.
+_TURNING = _DIRECTIONS | {
+    "of", "instead", "rather", "by", "under", "above", "below", "into", "against",
+    "versus", "vs", "behind",
+}  # fmt: skip
+
+
+def is_turned(one: str, other: str) -> bool:
+    """Whether two texts with the same words say them of each other's things: tea over
+    coffee is not coffee over tea, and whom Ann likes is not who likes Ann."""
+    shared = particulars(one) & particulars(other)
+    mine, theirs = _objects(one), _objects(other)
+    common = mine.keys() & theirs.keys()
+    if common:
+        apart = [mine[direction] ^ theirs[direction] for direction in common]
+        return any(words and words <= shared for words in apart)
+    first, its = _first_name(one), _first_name(other)
+    return first != its and {first, its} <= _names(one) & _names(other)
+
+
+def _objects(text: str) -> dict[str, set[str]]:
+    """The telling words right after each word that gives a direction."""
+    found: dict[str, set[str]] = {}
+    direction = None
+    for word in words(text):
+        if word in _TURNING:
+            direction = word
+        elif direction is not None and (telling := particulars(word)):
+            found.setdefault(direction, set()).update(telling)
+            direction = None
+    return found
+
+
+def _first_name(text: str) -> str:
+    """The first telling word, if it has a capital; else nothing."""
+    for word in _WORD.findall(unicodedata.normalize("NFKC", text)):
+        if particulars(word):
+            return word.casefold() if word[:1].isupper() else ""
+    return ""
+
+
+def _names(text: str) -> set[str]:
+    found = _WORD.findall(unicodedata.normalize("NFKC", text))
+    return {word.casefold() for word in found if word[:1].isupper()}
 
 
 def gist(text: str) -> str:

@@ -21,6 +21,7 @@ from memcli.textkey import (
     NEGATIONS,
     SMALL,
     is_negated,
+    is_turned,
     particulars,
     text_key,
     words,
@@ -269,9 +270,12 @@ def _why_repeat(candidate: Candidate, memory: Memory) -> str:
 
 
 def same_particulars(one: str, other: str) -> bool:
-    """Nearly the same telling words, numbers among them, and the same negation."""
+    """Nearly the same telling words of the same things, numbers among them, and the
+    same negation."""
     mine, theirs = particulars(one), particulars(other)
     if is_negated(one) != is_negated(other):
+        return False
+    if is_turned(one, other):
         return False
     if {w for w in mine ^ theirs if any(c.isdigit() for c in w)}:
         return False

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from memcli.models import Candidate, Kind, Memory, Op, Quote, Source
 from memcli.reflection.consolidate import Neighbours, decide
 
@@ -177,3 +179,31 @@ def test_a_team_may_be_spoken_of_by_any_of_its_people() -> None:
         author="Ben",
     )  # fmt: skip
     assert decide(said, near(similar=[(known, 0.8)])).closes == (1,)
+
+
+@pytest.mark.parametrize(
+    ("known", "said", "same"),
+    [
+        ("The user likes tea over cocoa.", "The user likes cocoa over tea.", False),
+        (
+            "They moved from Rome to Bonn.",
+            "They moved from Bonn to Rome.",
+            False,
+        ),
+        (
+            "They moved from Rome to Bonn.",
+            "They moved to Bonn from Rome.",
+            True,
+        ),
+        ("Use tabs instead of spaces.", "Use spaces instead of tabs.", False),
+        ("Ann reports to Bob.", "Bob reports to Ann.", False),
+        ("Ann likes Bob.", "Bob likes Ann.", False),
+        ("The user did task 2 of 3.", "The user did task 3 of 2.", False),
+        ("In all apps the user likes tabs.", "The user likes tabs in all apps.", True),
+    ],
+)
+def test_the_same_words_the_other_way_round_are_no_repeat(
+    known: str, said: str, same: bool
+) -> None:
+    done = decide(candidate(said, 1), near(similar=[(memory(known, 0), 0.99)]))
+    assert (done.op is Op.STRENGTHEN) is same
