@@ -14,8 +14,10 @@ import memcli
 from memcli.extractors.schemas import given
 from memcli.reflection.consolidate import Allowed
 from memcli.reflection.recipes import Recipe, from_plain
+from memcli.store import submissions
+from memcli.when import utc_now
 from tests import messages_api as api
-from tests.asking.conftest import attentive, extractions
+from tests.asking.conftest import attentive, extractions, shown
 from tests.asking.test_money import spent
 from tests.background.conftest import Enricher, of, turns
 from tests.conftest import Cli, Serve, said, write_lines
@@ -160,3 +162,34 @@ def test_a_transcript_of_the_same_name_stays_apart(
         ("memories/ben", "The user prefers rain."),
     }
     assert cli("status", "--json").json["messages"] == 4
+
+
+def test_a_run_over_transcripts_leaves_what_is_submitted_the_rest_of_its_budget(
+    serve: Serve, enricher: Enricher, cli: Cli
+) -> None:
+    server = serve(meter=True)
+    for number in range(20):
+        left(enricher(), f"I prefer drink {number}.", f"t{number}")
+    for number in range(20):
+        words = f"I prefer meal number {number}, please."
+        write_lines(Path(f"logs/{number}.jsonl"), said(words, thread=f"own{number}"))
+    done = cli(
+        "reflect", "logs", "--extractor", "claude", "--budget", "0.0025",
+        "--workers", "1",
+    )  # fmt: skip
+    assert done.code == 4
+    assert 0 < spent(server) <= 0.0025
+    assert not [one for one in extractions(server) if "I prefer drink" in shown(one)]
+
+
+def test_what_was_undone_is_nothing_to_do_for_who_only_looks(
+    serve: Serve, enricher: Enricher, cli: Cli
+) -> None:
+    serve()
+    made = enricher()
+    made.process(turns("I prefer tea."), of("t1"))
+    assert cli("undo", "1").code == 0
+    with made.file(Path("memories.db")) as db:
+        number = made.number(db)
+        assert submissions.next_due(db, number) is None
+        assert submissions.enrichers_due(db, utc_now()) == [number]

@@ -261,3 +261,16 @@ def test_the_python_face_keeps_to_what_it_was_asked(filled: Cli) -> None:
         assert filled("forget", "1").code == 0
         assert {hit.id for hit in store.search("what?")} == {"2", "3", "4"}
         assert filled("forget", "--thread", "b", "--yes").code == 0
+
+
+def test_the_python_face_answers_from_the_file_that_is_there(cli: Cli) -> None:
+    import memcli
+
+    cli("add", "I play the oboe.")
+    with memcli.open("memories.db") as store:
+        assert [hit.text for hit in store.search("oboe")] == ["I play the oboe."]
+        for file in Path().glob("memories.db*"):
+            file.unlink()
+        assert store.search("oboe") == []
+        cli("add", "I play the cello.")
+        assert [hit.text for hit in store.search("oboe")] == ["I play the cello."]
