@@ -141,7 +141,8 @@ def _tell(into: Path, done: "Update", quiet: bool, json_: bool) -> None:
             "tokens": done.tokens, "changed": done.changed,
         })  # fmt: skip
     elif not quiet:
-        same = "" if done.changed else "unchanged, "
+        same = "unchanged, " if into.exists() else "not made, "
+        same = "" if done.changed else same
         held = plural(done.memories, "memory", "memories")
         about = f", about {done.tokens:,} tokens" if done.tokens else ""
         left = f"; {done.left_out:,} left out" if done.left_out else ""

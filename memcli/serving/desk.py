@@ -17,7 +17,13 @@ from memcli.models import Hit, Kind, Memory
 from memcli.serving.answers import SearchResult, ShownMemory, Written, found, shown
 from memcli.serving.bounds import Bounds
 from memcli.store import history, memories
-from memcli.store.database import Notice, connect, connect_to_read, explain_errors
+from memcli.store.database import (
+    Notice,
+    connect,
+    connect_to_read,
+    explain_errors,
+    identity,
+)
 from memcli.store.ranking import USUAL, Weighing
 from memcli.upkeep import by_hand
 from memcli.when import parse_moment, utc_now
@@ -140,7 +146,7 @@ class Desk:
     def _store(self) -> Memories:
         """The open store; opened anew when the path has another file by now."""
         with self._opening:
-            now = _identity(self._path)
+            now = identity(self._path)
             if self._warm is not None and self._warm[0] == now:
                 return self._warm[1]
             # One that another thread may still search in is left to go by itself.
@@ -149,7 +155,7 @@ class Desk:
                 store = Memories(self._path)
                 if store.db.in_transaction:
                     store.db.execute("ROLLBACK")  # hold no state between searches
-            self._warm = _identity(self._path) or (0, 0), store
+            self._warm = identity(self._path) or (0, 0), store
             return store
 
     def _leave(self, store: Memories) -> None:
@@ -180,11 +186,3 @@ class Desk:
                 "the user forgot that, or put it right; only they can have it kept "
                 "again, with `memcli add`"
             )
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
