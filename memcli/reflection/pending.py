@@ -24,11 +24,13 @@ def due_threads(
     thread that was submitted has its own time and namespace, and is due for its
     enricher alone.
     """
+    if request.enricher is not None:
+        # Asked again and again while a run works, however many wait.
+        mine = submissions.due(db, request.enricher, now)
+        ours = threads.unreflected(db, mine)
+        return [(thread, mine[thread.id].namespace) for thread in ours], []
     new = threads.unreflected(db)
     sent = submissions.pending(db)
-    if request.enricher is not None:
-        mine = [t for t in new if t.id in sent and _is_due(sent[t.id], request, now)]
-        return [(thread, sent[thread.id].namespace) for thread in mine], []
     read = [thread for thread in new if thread.id not in sent]
     due, waiting = split_by_quiet(read, request.quiet, now)
     named = [(thread, _namespace(thread, request)) for thread in due]

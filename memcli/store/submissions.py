@@ -126,6 +126,16 @@ def pending(db: sqlite3.Connection) -> dict[str, Submission]:
     return {row["thread_id"]: _submission(row) for row in rows}
 
 
+def due(db: sqlite3.Connection, enricher: int, now: datetime) -> dict[str, Submission]:
+    """Of one enricher's, those with something new whose time has come, by thread."""
+    rows = db.execute(
+        "SELECT * FROM submissions WHERE due_at <= ? AND enricher = ? AND thread_id IN "
+        "(SELECT thread_id FROM messages WHERE reflected_in IS NULL)",
+        (to_text(now), enricher),
+    )
+    return {row["thread_id"]: _submission(row) for row in rows}
+
+
 def all_threads(db: sqlite3.Connection) -> set[str]:
     """Every thread that was ever submitted."""
     return {row[0] for row in db.execute("SELECT thread_id FROM submissions")}

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal
@@ -235,18 +235,26 @@ def all_embedded(db: sqlite3.Connection) -> bool:
     )
 
 
-def unreflected(db: sqlite3.Connection) -> list[Thread]:
-    """Threads with messages that no run has seen, oldest first.
+def unreflected(
+    db: sqlite3.Connection, among: Collection[str] | None = None
+) -> list[Thread]:
+    """Threads with messages that no run has seen, oldest first; of all, or of some.
 
     Without those that failed too often, and those that a batch has.
     """
+    if among is not None and not among:
+        return []
     rows = db.execute(
         _THREADS + "WHERE t.id IN "
         "(SELECT thread_id FROM messages WHERE reflected_in IS NULL) "
-        "AND t.attempts < ? AND t.id NOT IN "
+        "AND t.attempts < :most AND t.id NOT IN "
         "(SELECT thread_id FROM batch_requests WHERE outcome IS NULL) "
+        "AND (:among IS NULL OR t.id IN (SELECT value FROM json_each(:among))) "
         "GROUP BY t.id ORDER BY first_at, t.id",
-        (MAX_ATTEMPTS,),
+        {
+            "most": MAX_ATTEMPTS,
+            "among": None if among is None else json.dumps(list(among)),
+        },
     )
     return [_thread(row) for row in rows]
 
